@@ -1,0 +1,100 @@
+# Gesso. `make help` lists what there is; variables: CC, V=1 (show commands), WERROR=1, SAN=address|undefined,
+# DEVICE=... and ONLY=... for tests, PREFIX and DESTDIR for install.
+-include config.mk
+
+CC      ?= cc
+PREFIX  ?= /usr/local
+VERSION := 0.1.0
+Q       := $(if $(V),,@)
+B       := build$(if $(SAN),-$(SAN))$(if $(CUDA),-cuda)
+SANF    := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+           -Wno-missing-field-initializers $(if $(WERROR),-Werror)
+STD     := -std=gnu11 -fPIC -pthread -fvisibility=default
+DEFS    := -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DGS_VERSION='"$(VERSION)"'
+
+# The engine needs OpenCL and CLBlast only; the program adds pictures, JSON, INI and compression.
+ENGINE_DIRS := base device graph plan nn
+APP_DIRS    := models data io train eval
+ENGINE_LIBS := -lclblast -lOpenCL -lm -pthread
+APP_PKGS    := libpng libjpeg cairo libcjson zlib
+APP_CFLAGS  := $(shell pkg-config --cflags $(APP_PKGS) 2>/dev/null)
+APP_LIBS    := $(shell pkg-config --libs $(APP_PKGS) 2>/dev/null) -linih
+
+src_of  = $(sort $(foreach d,$(1),$(shell find src/$(d) -name '*.c' 2>/dev/null)))
+ENGINE  := $(patsubst %.c,$B/%.o,$(filter-out $(if $(CUDA),,src/device/cuda.c),$(call src_of,$(ENGINE_DIRS)))) $B/gen/kernels.o
+APP     := $(patsubst %.c,$B/%.o,$(call src_of,$(APP_DIRS)))
+CLI     := $(patsubst %.c,$B/%.o,$(call src_of,cli))
+TESTS   := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
+RUNNERS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/*_runner.c)))
+TESTLIB := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/lib/*.c)))
+KERNELS := $(sort $(shell find cl -name '*.cl' -o -name '*.h'))
+EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c)))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all deps demo test check-layers install uninstall clean help docs bench fuzz examples
+
+all: $B/gesso $B/libgesso.a $B/libgesso.so   ## build the program and the library
+
+deps:                   ## install the Debian packages that are missing (says which)
+	$Qtools/deps.sh
+
+$B/gesso: $(CLI) $(APP) $B/libgesso.a
+	@echo "  LD  $@"
+	$Q$(CC) $(SANF) -o $@ $(CLI) $(APP) $B/libgesso.a $(APP_LIBS) $(ENGINE_LIBS)
+
+$B/libgesso.a: $(ENGINE)
+	@echo "  AR  $@"
+	$Qrm -f $@; ar rcs $@ $^
+
+$B/libgesso.so: $(ENGINE)
+	@echo "  LD  $@"
+	$Q$(CC) $(SANF) -shared -Wl,-soname,libgesso.so.0 -o $@ $^ $(ENGINE_LIBS)
+
+$B/app.a: $(APP)
+	$Qrm -f $@; ar rcs $@ $^
+
+$B/%.o: %.c
+	@mkdir -p $(@D); echo "  CC  $<"
+	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -MMD -MP -c -o $@ $<
+
+$B/gen/kernels.o: $B/gen/kernels.c
+	$Q$(CC) $(STD) $(CFLAGS) -Isrc -c -o $@ $<
+
+$B/gen/kernels.c: $B/tools/embed $(KERNELS)
+	@mkdir -p $(@D); echo "  GEN $@"
+	$Q$B/tools/embed $(KERNELS) > $@
+
+$B/tools/%: tools/%.c
+	@mkdir -p $(@D)
+	$Q$(CC) -O1 -o $@ $<
+
+$B/tests/%: tests/%.c $(TESTLIB) $B/app.a $B/libgesso.a
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -Itests -MMD -MP -o $@ $< \
+	    $(TESTLIB) $B/app.a $B/libgesso.a -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
+
+$B/examples/%: examples/%.c $B/libgesso.a
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(STD) $(CFLAGS) $(WARN) $(SANF) -Iinclude -o $@ $< $B/libgesso.a $(ENGINE_LIBS)
+
+examples: $(EXAMPLES)   ## build the example programs
+
+test: deps              ## install, build and run all tests; ONLY=name, DEVICE=..., SAN=...
+	$Q$(MAKE) --no-print-directory test-run
+
+test-run: check-layers all examples $(TESTS) $(RUNNERS)
+	$Qtools/run_tests.sh $B "$(ONLY)" "$(DEVICE)"
+
+check-layers:           ## fail when a folder includes one it may not know
+	$Qtools/layers.sh
+
+clean:                  ## remove build folders
+	rm -rf build build-*
+
+help:                   ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
+
+-include $(shell find $B -name '*.d' 2>/dev/null)

@@ -1,0 +1,24 @@
+#!/bin/sh
+# run_tests.sh BUILD [ONLY] [DEVICE]: runs every test program with a time limit and prints a verdict each.
+set -u
+B=$1 only=${2:-} device=${3:-}
+[ -n "$device" ] && export GESSO_DEVICE="$device"
+pass=0 fail=0 failed=
+for t in "$B"/tests/test_*; do
+    [ -x "$t" ] || continue
+    case "$t" in *.d|*.o) continue ;; esac
+    if [ -n "$only" ]; then case "$t" in *"$only"*) ;; *) continue ;; esac; fi
+    name=$(basename "$t") start=$(date +%s)
+    if timeout 900 "$t" >"$t.log" 2>&1; then
+        pass=$((pass + 1))
+        echo "ok    $name ($(($(date +%s) - start)) s)"
+        grep -a '^SKIP' "$t.log"
+    else
+        fail=$((fail + 1)) failed="$failed $name"
+        echo "FAIL  $name ($(($(date +%s) - start)) s); the end of $t.log:"
+        tail -n 60 "$t.log"
+    fi
+done
+[ -n "$failed" ] && echo "failed:$failed"
+echo "$pass passed, $fail failed"
+[ "$fail" = 0 ] && [ "$pass" -gt 0 ]
