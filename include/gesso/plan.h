@@ -1,0 +1,66 @@
+/* Stores hold named persistent tensors on a device; plans compute a graph's outputs and assignments on it.
+ *
+ * Ownership: the caller frees stores and plans, plans before their store, stores before their device. A plan keeps no pointer into
+ * the graph after gs_compile. */
+#ifndef GESSO_PLAN_H
+#define GESSO_PLAN_H
+
+#include "gesso/device.h"
+#include "gesso/graph.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct gs_store gs_store;
+typedef struct gs_plan gs_plan;
+
+/* A store on an open device. Initial values of variables depend on seed and their names only. */
+gs_status gs_store_new(gs_device *d, uint64_t seed, gs_store **out);
+void gs_store_free(gs_store *s);
+int gs_store_count(const gs_store *s);
+const char *gs_store_name(const gs_store *s, int i);
+/* Index of a tensor, or -1. */
+int gs_store_find(const gs_store *s, const char *name);
+gs_shape gs_store_shape(const gs_store *s, int i);
+gs_dtype gs_store_dtype(const gs_store *s, int i);
+bool gs_store_trainable(const gs_store *s, int i);
+/* Copies all elements from or to the host (4 bytes each). */
+gs_status gs_store_read(gs_store *s, int i, void *dst);
+gs_status gs_store_write(gs_store *s, int i, const void *src);
+/* Makes sure the graph's variables exist, with their initial values where they are new. gs_compile does this too. */
+gs_status gs_store_add(gs_store *s, gs_graph *g);
+
+typedef struct gs_compile_opts {
+    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace" (tests, measurements) */
+    bool dry_run;         /* plan only: nothing is allocated or built (gs_plan_text, gs_plan_memory work) */
+} gs_compile_opts;
+
+/* Turns the graph's outputs and assignments into a launch list. GS_ELIMIT, with figures, when it cannot fit the device.
+ * store may be NULL for a graph without variables. opts may be NULL. */
+gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out);
+void gs_plan_free(gs_plan *p);
+
+/* Feeds an input by name (all elements, 4 bytes each); the data is copied before the call returns. */
+gs_status gs_plan_feed(gs_plan *p, const char *name, const void *data);
+/* One step: enqueues every launch and returns without waiting. (seed, step) drive the random nodes. */
+gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step);
+/* Waits, and copies a named output to the host. Valid until another plan of the same store runs. */
+gs_status gs_plan_fetch(gs_plan *p, const char *name, void *dst);
+gs_shape gs_plan_shape(const gs_plan *p, const char *name); /* of an input or output; rank -1 when there is none */
+
+typedef struct gs_plan_stats {
+    int launches;
+    size_t state_bytes;     /* the store's tensors this plan uses */
+    size_t workspace_bytes; /* activations, gradients, scratch: shared by the plans of one store */
+    size_t constant_bytes;  /* inputs and tables held by this plan */
+    double flops;           /* multiply-adds of products counted as two, a step */
+} gs_plan_stats;
+gs_plan_stats gs_plan_get_stats(const gs_plan *p);
+/* The plan as text: one line a launch with kernel, grid, shapes, offsets, bytes. Free with free(). */
+char *gs_plan_text(const gs_plan *p);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

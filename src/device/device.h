@@ -1,0 +1,87 @@
+/* What a device can do: one table of functions per driver, filled by opencl.c, null.c and cuda.c.
+ *
+ * All work goes into one in-order queue: a launch sees what earlier launches and writes made. A buffer is device memory
+ * without a type; tensors lie in it at byte offsets that are multiples of GS_ALIGN. Kernel pointers come in pairs
+ * (pointer, 64-bit element offset). The device knows no layer and no tensor. */
+#ifndef GS_DEVICE_H
+#define GS_DEVICE_H
+
+#include "base/base.h"
+#include "gesso/device.h"
+
+#define GS_ALIGN 256 /* bytes; tensors inside a buffer start at multiples of this */
+
+typedef struct gs_buffer gs_buffer;   /* opaque to all but its driver */
+typedef struct gs_program gs_program;
+typedef struct gs_kernel gs_kernel;   /* one kernel object with its own arguments, which persist between launches */
+typedef struct gs_event gs_event;
+
+/* C = alpha op(A) op(B) + beta C, row-major, op(A) is M x K, op(B) is K x N; `batch` problems at strides (elements). */
+typedef struct gs_gemm {
+    int64_t m, n, k, batch;
+    bool ta, tb;
+    int64_t lda, ldb, ldc;                 /* row lengths as stored, elements */
+    int64_t stride_a, stride_b, stride_c;  /* between problems, elements */
+    float alpha, beta;
+} gs_gemm;
+
+typedef struct gs_driver {
+    const char *name;                      /* "opencl" */
+    /* Appends what the driver finds; a driver that is not there finds nothing and returns GS_OK. */
+    gs_status (*list)(gs_device_info **list, int *n, int *cap);
+    gs_status (*open)(const gs_device_info *info, gs_device **out);
+    void (*close)(gs_device *d);
+
+    gs_status (*alloc)(gs_device *d, size_t bytes, gs_buffer **out); /* GS_ENOMEM, GS_ELIMIT: figures in the message */
+    void (*free)(gs_device *d, gs_buffer *b);
+    /* src may be reused when the call returns. */
+    gs_status (*write)(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes);
+    gs_status (*read)(gs_device *d, gs_buffer *b, size_t offset, void *dst, size_t bytes); /* waits */
+    gs_status (*copy)(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes);
+    gs_status (*fill)(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes); /* bytes: multiple of 4 */
+
+    /* Builds dialect.h + source. `label` names it in messages ("gemm.cl"). Binaries are cached on disk (cache.c) when offered. A failure
+     * is GS_EBUILD with device, driver, label and the first lines of the compiler's log. */
+    gs_status (*build)(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);
+    void (*free_program)(gs_device *d, gs_program *p);
+    gs_status (*kernel)(gs_device *d, gs_program *p, const char *name, gs_kernel **out);
+    void (*free_kernel)(gs_device *d, gs_kernel *k);
+    gs_status (*arg_buffer)(gs_kernel *k, int index, gs_buffer *b);
+    gs_status (*arg_value)(gs_kernel *k, int index, size_t size, const void *value);
+    /* groups x local items; ev may be NULL, else receives an event to be freed by event_free. */
+    gs_status (*launch)(gs_device *d, gs_kernel *k, const size_t groups[3], const size_t local[3], gs_event **ev);
+
+    /* The driver's own GEMM (CLBlast, cuBLAS). NULL: none, Gesso's kernels do it. Offsets in elements. temp: bytes wanted by
+     * gemm_temp, may be NULL when that is 0. */
+    size_t (*gemm_temp)(gs_device *d, const gs_gemm *g);
+    gs_status (*gemm)(gs_device *d, const gs_gemm *g, gs_buffer *c, size_t c0, gs_buffer *a, size_t a0,
+                      gs_buffer *b, size_t b0, gs_buffer *temp, size_t temp_offset, gs_event **ev);
+
+    gs_status (*finish)(gs_device *d);     /* waits for all work; reports what failed */
+    gs_status (*event_seconds)(gs_event *e, double *seconds); /* waits; execution time on the device */
+    void (*event_free)(gs_event *e);
+} gs_driver;
+
+/* Drivers embed this as their first member. */
+struct gs_device {
+    const gs_driver *drv;
+    gs_device_info info;
+    bool profiling;           /* events carry times (GESSO_DEBUG >= 2 or gs_device_profile) */
+    size_t allocated, peak;   /* bytes of buffers alive now, and at most */
+};
+
+/* The table of drivers (devices.c); ends with NULL. */
+extern const gs_driver *const gs_drivers[];
+
+/* Programs of the files in cl/, built once a device and set of options, shared; freed with the device (programs.c).
+ * `file` is the name below cl/, options such as "-DTILE=4". */
+gs_status gs_program_get(gs_device *d, const char *file, const char *options, gs_program **out);
+/* The same for generated source; `label` for messages. */
+gs_status gs_program_source(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);
+
+/* Disk cache of kernel binaries under gs_cache_dir()/kernels: key = hash of source, options, device, driver, platform, version.
+ * A corrupt or stale entry is a miss and is rebuilt; several processes may share it. Both are no-ops without a cache folder. */
+bool gs_cache_get(uint64_t key, uint8_t **data, size_t *size);
+void gs_cache_put(uint64_t key, const void *data, size_t size);
+
+#endif
