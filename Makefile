@@ -88,6 +88,34 @@ test: deps              ## install, build and run all tests; ONLY=name, DEVICE=.
 test-run: check-layers all examples $(TESTS) $(RUNNERS)
 	$Qtools/run_tests.sh $B "$(ONLY)" "$(DEVICE)"
 
+# Fuzz targets stand apart: clang only, its own build folder, and only the folders that read what comes from outside.
+FUZZ_SECONDS ?= 60
+FUZZ_CLANG   ?= clang
+FUZZ_FLAGS   := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+FUZZ_OBJ     := $(patsubst %.c,build-fuzz/%.o,$(call src_of,base data io) $(wildcard src/train/config*.c))
+FUZZERS      := $(patsubst tests/fuzz/%.c,build-fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+fuzz: $(FUZZERS)        ## run every fuzz target for FUZZ_SECONDS (60); ONLY=name picks
+	$Qtools/fuzz.sh "$(FUZZ_SECONDS)" "$(ONLY)" $(FUZZERS)
+
+build-fuzz/ready:
+	@mkdir -p $(@D)
+	@echo 'int LLVMFuzzerTestOneInput(const char *d, long n) { (void)d, (void)n; return 0; }' > build-fuzz/probe.c
+	@$(FUZZ_CLANG) -fsanitize=fuzzer,address,undefined -o build-fuzz/probe build-fuzz/probe.c 2>build-fuzz/probe.log || { \
+	    echo "make fuzz needs clang with its sanitizer runtime: apt-get install clang libclang-rt-14-dev (Debian 12's names);"; \
+	    echo "what failed is in build-fuzz/probe.log"; exit 1; }
+	@touch $@
+
+build-fuzz/src/%.o: src/%.c | build-fuzz/ready
+	@mkdir -p $(@D); echo "  CC  $< (fuzz)"
+	$Q$(FUZZ_CLANG) $(STD) $(DEFS) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined $(APP_CFLAGS) \
+	    -Iinclude -Isrc -MMD -MP -c -o $@ $<
+
+build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) | build-fuzz/ready
+	@echo "  LD  $@"
+	$Q$(FUZZ_CLANG) $(STD) $(DEFS) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(APP_CFLAGS) \
+	    -Iinclude -Isrc -o $@ $< $(FUZZ_OBJ) $(APP_LIBS) -lm
+
 check-layers:           ## fail when a folder includes one it may not know
 	$Qtools/layers.sh
 
@@ -97,4 +125,4 @@ clean:                  ## remove build folders
 help:                   ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' Makefile | expand -t 14
 
--include $(shell find $B -name '*.d' 2>/dev/null)
+-include $(shell find $B build-fuzz -name '*.d' 2>/dev/null)
