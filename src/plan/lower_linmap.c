@@ -1,0 +1,114 @@
+/* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps run as one
+ * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less. */
+#include <stdlib.h>
+
+#include "plan/lower_int.h"
+
+typedef struct table { /* one axis on the device */
+    gs_value *at, *weight;
+    int rows, cols, entries;
+} table;
+
+static bool identity(const gs_linmap_table *t)
+{
+    if (t->rows != t->cols) return false;
+    for (int r = 0; r < t->rows; r++)
+        if (t->start[r + 1] - t->start[r] != 1 || t->index[t->start[r]] != r || t->weight[t->start[r]] != 1.0) return false;
+    return true;
+}
+
+static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
+{
+    const int e = t->start[t->rows];
+    int32_t *at = gs_xalloc(sizeof(int32_t) * (size_t)(t->rows + 1 + e));
+    float *weight = gs_xalloc(sizeof(float) * (size_t)GS_MAX(e, 1)); /* an adjoint may have no entry at all in a row */
+    table d = { .rows = t->rows, .cols = t->cols, .entries = e };
+
+    for (int r = 0; r <= t->rows; r++) at[r] = t->start[r];
+    for (int i = 0; i < e; i++) {
+        at[t->rows + 1 + i] = t->index[i];
+        weight[i] = (float)t->weight[i];
+    }
+    d.at = gs_plan_table(p, at, t->rows + 1 + e, GS_I32, name);
+    d.weight = gs_plan_table(p, weight, GS_MAX(e, 1), GS_F32, name);
+    free(at);
+    free(weight);
+    return d;
+}
+
+/* y (outer,rows,inner) = T x (outer,cols,inner) */
+static void axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t outer, int64_t inner)
+{
+    const int64_t count = outer * t->rows * inner;
+    gs_launch *l = gs_launch_new(p, "linmap.cl", "linmap_axis", "%s", "");
+
+    gs_launch_out(l, y);
+    gs_launch_in(l, x);
+    gs_launch_in(l, t->at);
+    gs_launch_in(l, t->weight);
+    gs_launch_int(l, count);
+    gs_launch_int(l, t->rows);
+    gs_launch_int(l, t->cols);
+    gs_launch_int(l, inner);
+    gs__grid_items(l, count);
+    gs_launch_cost(l, 2.0 * (double)(outer * inner) * t->entries, 4.0 * (double)(count + outer * t->cols * inner));
+}
+
+static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const table *b, int64_t planes)
+{
+    const int64_t count = planes * a->rows * b->rows;
+    gs_launch *l = gs_launch_new(p, "linmap.cl", "linmap_plane", "%s", "");
+
+    gs_launch_out(l, y);
+    gs_launch_in(l, x);
+    gs_launch_in(l, a->at);
+    gs_launch_in(l, a->weight);
+    gs_launch_in(l, b->at);
+    gs_launch_in(l, b->weight);
+    gs_launch_int(l, count);
+    gs_launch_int(l, a->rows);
+    gs_launch_int(l, b->rows);
+    gs_launch_int(l, a->cols);
+    gs_launch_int(l, b->cols);
+    gs__grid_items(l, count);
+    gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries, 4.0 * (double)(count + planes * a->cols * b->cols));
+}
+
+gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
+{
+    gs_value *y = gs_plan_value(p, n), *x = gs_plan_value(p, n->in[0]);
+    const int64_t planes = gs__dims(n->shape, 0, n->shape.rank - 2);
+    gs_linmap_table ha, hb;
+    table a, b;
+
+    gs_linmap_make(&n->attr, 0, &ha);
+    gs_linmap_make(&n->attr, 1, &hb);
+    a = upload(p, &ha, "map of rows");
+    b = upload(p, &hb, "map of columns");
+    if (identity(&hb)) {
+        axis(p, y, x, &a, planes, b.cols);
+    } else if (identity(&ha)) {
+        axis(p, y, x, &b, planes * a.rows, 1);
+    } else {
+        const double one = (double)a.entries * b.entries;
+        const double rows_first = (double)a.entries * b.cols + (double)a.rows * b.entries;
+        const double columns_first = (double)b.entries * a.cols + (double)b.rows * a.entries;
+        /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
+        if (one <= 2.0 * GS_MIN(rows_first, columns_first)) {
+            plane(p, y, x, &a, &b, planes);
+        } else if (rows_first < columns_first) {
+            gs_value *t = gs_plan_scratch(p, planes * a.rows * b.cols, "linmap scratch");
+
+            axis(p, t, x, &a, planes, b.cols);
+            axis(p, y, t, &b, planes * a.rows, 1);
+        } else {
+            gs_value *t = gs_plan_scratch(p, planes * a.cols * b.rows, "linmap scratch");
+
+            axis(p, t, x, &b, planes * a.cols, 1);
+            axis(p, y, t, &a, planes, b.rows);
+        }
+    }
+    gs_linmap_free(&ha);
+    gs_linmap_free(&hb);
+    return GS_OK;
+}
