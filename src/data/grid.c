@@ -18,7 +18,7 @@ static uint8_t to_byte(float v, bool unit_range)
     const float b = unit_range ? 255 * v : (v + 1) * 127.5f;
 
     if (!(b > 0)) return 0; /* also NaN */
-    return b >= 255 ? 255 : (uint8_t)lrintf(b);
+    return b >= 255 ? 255 : (uint8_t)lroundf(b);
 }
 
 static uint8_t value(const source *s, int i, int y, int x, int k)
