@@ -60,28 +60,45 @@ typedef struct gs_driver {
     gs_status (*finish)(gs_device *d);     /* waits for all work; reports what failed */
     gs_status (*event_seconds)(gs_event *e, double *seconds); /* waits; execution time on the device */
     void (*event_free)(gs_event *e);
+    /* Switches times of events on or off; waits for queued work. NULL: not offered. */
+    gs_status (*profile)(gs_device *d, bool on);
 } gs_driver;
 
 /* Drivers embed this as their first member. */
 struct gs_device {
     const gs_driver *drv;
     gs_device_info info;
-    bool profiling;           /* events carry times (GESSO_DEBUG >= 2 or gs_device_profile) */
+    bool profiling;           /* events carry times (GESSO_DEBUG >= 2, GESSO_PROFILE=1 or gs_device_profile) */
     size_t allocated, peak;   /* bytes of buffers alive now, and at most */
+    struct gs_program_entry *programs; /* programs.c */
 };
 
 /* The table of drivers (devices.c); ends with NULL. */
 extern const gs_driver *const gs_drivers[];
+extern const gs_driver gs_driver_opencl, gs_driver_null, gs_driver_cuda;
+
+/* Times of events on or off; GS_EDEVICE when the driver cannot. */
+gs_status gs_device_profile(gs_device *d, bool on);
+
+/* For drivers: is there room for one more buffer (GS_ELIMIT, GS_ENOMEM with the figures)? And: it was allocated. */
+gs_status gs__device_room(const gs_device *d, size_t bytes);
+void gs__device_took(gs_device *d, size_t bytes);
 
 /* Programs of the files in cl/, built once a device and set of options, shared; freed with the device (programs.c).
  * `file` is the name below cl/, options such as "-DTILE=4". */
 gs_status gs_program_get(gs_device *d, const char *file, const char *options, gs_program **out);
 /* The same for generated source; `label` for messages. */
 gs_status gs_program_source(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);
+/* The text of a file of cl/: from the folder $GESSO_KERNELS when that is set (for those who write kernels), else as embedded.
+ * Free with free(). */
+gs_status gs_kernel_text(const char *file, char **text);
+void gs__programs_free(gs_device *d);
 
 /* Disk cache of kernel binaries under gs_cache_dir()/kernels: key = hash of source, options, device, driver, platform, version.
  * A corrupt or stale entry is a miss and is rebuilt; several processes may share it. Both are no-ops without a cache folder. */
 bool gs_cache_get(uint64_t key, uint8_t **data, size_t *size);
 void gs_cache_put(uint64_t key, const void *data, size_t size);
+/* Removes the entries used longest ago until at most `limit` bytes are left; gs_cache_put does so above 256 MiB. */
+void gs_cache_trim(size_t limit);
 
 #endif

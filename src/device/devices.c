@@ -1,0 +1,192 @@
+/* The table of drivers, the list of devices, and which one a name means. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "device/device.h"
+
+const gs_driver *const gs_drivers[] = {
+#ifdef GS_CUDA
+    &gs_driver_cuda,
+#endif
+    &gs_driver_opencl,
+    &gs_driver_null,
+    NULL,
+};
+
+enum { LISTED = 8 }; /* devices that a message names */
+
+gs_status gs_devices(gs_device_info **list, int *n)
+{
+    int cap = 0;
+
+    *list = NULL;
+    *n = 0;
+    for (const gs_driver *const *drv = gs_drivers; *drv; drv++) {
+        const gs_status st = (*drv)->list(list, n, &cap);
+
+        if (st == GS_OK) continue;
+        free(*list);
+        *list = NULL;
+        *n = 0;
+        return st;
+    }
+    return GS_OK;
+}
+
+/* Drivers that are known to compute wrong results; they are opened when named, but never chosen. */
+static bool distrusted(const gs_device_info *d)
+{
+    return !strcasecmp(d->platform, "Clover") || strcasestr(d->platform, "beignet");
+}
+
+static int rank(const gs_device_info *d)
+{
+    return d->kind == GS_GPU ? 2 : d->kind == GS_ACCELERATOR ? 1 : 0;
+}
+
+static double speed(const gs_device_info *d)
+{
+    return (double)GS_MAX(d->compute_units, 1) * GS_MAX(d->clock_mhz, 1) * GS_MAX(d->vector_width, 1);
+}
+
+static bool better(const gs_device_info *a, const gs_device_info *b)
+{
+    if (!b) return true;
+    if (distrusted(a) != distrusted(b)) return distrusted(b);
+    if (a->compiler != b->compiler) return a->compiler;
+    if (rank(a) != rank(b)) return rank(a) > rank(b);
+    return speed(a) > speed(b);
+}
+
+/* How well a device answers to a name: 0 not at all. An id counts alone; a part of a name before a part of the rest. */
+static int match(const gs_device_info *d, const char *spec)
+{
+    if (!*spec) return d->compiler && !distrusted(d);
+    if (!strcasecmp(d->id, spec)) return 3;
+    if (!strcasecmp(spec, "cpu")) return d->kind == GS_CPU ? 2 : 0;
+    if (!strcasecmp(spec, "gpu")) return d->kind == GS_GPU ? 2 : 0;
+    if (!strncasecmp(spec, "opencl:", 7) || !strncasecmp(spec, "cuda:", 5)) return 0;
+    if (strcasestr(d->name, spec)) return 2;
+    return strcasestr(d->vendor, spec) || strcasestr(d->platform, spec) ? 1 : 0;
+}
+
+static gs_status no_such(const char *spec, const gs_device_info *list, int n)
+{
+    gs_str text = {0};
+    gs_status st;
+
+    if (*spec) gs_str_printf(&text, "no device \"%s\"; ", spec);
+    else gs_str_printf(&text, "no usable device; ");
+#ifndef GS_CUDA
+    if (!strncasecmp(spec, "cuda", 4)) gs_str_printf(&text, "this build has no CUDA (make CUDA=1); ");
+#endif
+    if (n == 0)
+        gs_str_printf(&text, "OpenCL shows none: install a driver (for CPUs on Debian: pocl-opencl-icd) and see what clinfo says");
+    else
+        gs_str_printf(&text, "there %s ", n == 1 ? "is" : "are");
+    for (int i = 0; i < n && i < LISTED; i++) gs_str_printf(&text, "%s%s (%s)", i ? ", " : "", list[i].id, list[i].name);
+    if (n > LISTED) gs_str_printf(&text, " and %d more", n - LISTED);
+    st = gs_fail(GS_EDEVICE, "%s", gs_str_c(&text));
+    gs_str_free(&text);
+    return st;
+}
+
+static const gs_driver *driver_of(const char *id)
+{
+    for (const gs_driver *const *drv = gs_drivers; *drv; drv++) {
+        const size_t len = strlen((*drv)->name);
+
+        if (!strncmp(id, (*drv)->name, len) && (id[len] == ':' || id[len] == '\0')) return *drv;
+    }
+    return NULL;
+}
+
+static gs_status open_info(const gs_device_info *info, gs_device **out)
+{
+    const gs_driver *drv = driver_of(info->id);
+    gs_device *d;
+    gs_status st;
+    char memory[32];
+
+    if (!info->compiler)
+        return gs_fail(GS_EDEVICE, "device %s (\"%s\", driver %s): it is switched off or its driver has no compiler; Gesso builds its "
+                       "kernels from source", info->id, info->name, info->driver);
+    st = drv->open(info, &d);
+    if (st != GS_OK) return st;
+    d->drv = drv;
+    gs_debug(1, "device %s: %s, %s, driver %s, %d units at %d MHz, %s, groups up to %zu, local memory %s", d->info.id, d->info.name,
+             d->info.platform, d->info.driver, d->info.compute_units, d->info.clock_mhz, gs_bytes_text(memory, (double)d->info.memory),
+             d->info.max_group, d->info.local_is_global ? "is ordinary memory" : "is its own");
+    *out = d;
+    return GS_OK;
+}
+
+gs_status gs_device_open(const char *spec, gs_device **out)
+{
+    const gs_device_info *best = NULL;
+    gs_device_info *list = NULL;
+    gs_status st;
+    int n, best_match = 1;
+
+    *out = NULL;
+    if (!spec || !*spec) spec = getenv("GESSO_DEVICE");
+    if (!spec) spec = "";
+    if (!strcasecmp(spec, "null") || !strcasecmp(spec, "null:cpu")) {
+        const gs_device_info info = {.id = "null", .compiler = true}, cpu = {.id = "null:cpu", .compiler = true};
+
+        return open_info(spec[4] ? &cpu : &info, out);
+    }
+    TRY(gs_devices(&list, &n));
+    for (int i = 0; i < n; i++) {
+        const int m = match(&list[i], spec);
+
+        if (m > best_match || (m == best_match && better(&list[i], best))) {
+            best = &list[i];
+            best_match = m;
+        }
+    }
+    TRY(best ? open_info(best, out) : no_such(spec, list, n));
+done:
+    free(list);
+    return st;
+}
+
+void gs_device_close(gs_device *d)
+{
+    if (!d) return;
+    d->drv->finish(d);
+    gs__programs_free(d);
+    d->drv->close(d);
+}
+
+const gs_device_info *gs_device_get_info(const gs_device *d)
+{
+    return &d->info;
+}
+
+gs_status gs_device_profile(gs_device *d, bool on)
+{
+    if (d->drv->profile) return d->drv->profile(d, on);
+    return gs_fail(GS_EDEVICE, "device %s: its driver gives no times of launches", d->info.id);
+}
+
+gs_status gs__device_room(const gs_device *d, size_t bytes)
+{
+    char want[32], have[32], used[32];
+
+    gs_bytes_text(want, (double)bytes);
+    if (d->info.max_alloc && bytes > d->info.max_alloc)
+        return gs_fail(GS_ELIMIT, "device \"%s\": a buffer of %s is wanted, its largest is %s", d->info.name, want,
+                       gs_bytes_text(have, (double)d->info.max_alloc));
+    if (d->info.memory && (bytes > d->info.memory || d->allocated > d->info.memory - bytes))
+        return gs_fail(GS_ENOMEM, "device \"%s\": a buffer of %s is wanted, %s of its %s are in use", d->info.name, want,
+                       gs_bytes_text(used, (double)d->allocated), gs_bytes_text(have, (double)d->info.memory));
+    return GS_OK;
+}
+
+void gs__device_took(gs_device *d, size_t bytes)
+{
+    d->allocated += bytes;
+    d->peak = GS_MAX(d->peak, d->allocated);
+}

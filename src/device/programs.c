@@ -1,0 +1,97 @@
+/* Programs of a device, each built once: by file and options for those of cl/, by source and options for generated ones. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/device.h"
+#include "device/kernels.h"
+
+struct gs_program_entry {
+    struct gs_program_entry *next;
+    char *label, *options;
+    uint64_t source; /* hash of generated source, 0 for a file */
+    gs_program *program;
+};
+
+enum { MAX_TEXT = 1 << 22 }; /* bytes of a kernel file that GESSO_KERNELS offers */
+
+gs_status gs_kernel_text(const char *file, char **text)
+{
+    const char *dir = getenv("GESSO_KERNELS");
+
+    *text = NULL;
+    if (dir && *dir) {
+        char *path = gs_path_join(dir, file);
+        const bool there = gs_file_exists(path);
+        uint8_t *data;
+        size_t size;
+        gs_status st = there ? gs_file_read(path, MAX_TEXT, &data, &size) : GS_OK;
+
+        free(path);
+        if (st != GS_OK) return gs_fail_in(st, "GESSO_KERNELS");
+        if (there) {
+            *text = (char *)data; /* gs_file_read ends it with a NUL */
+            return GS_OK;
+        }
+    }
+    for (const gs_kernel_file *f = gs__kernel_files; f->name; f++) {
+        if (strcmp(f->name, file)) continue;
+        *text = gs_xstrdup(f->text);
+        return GS_OK;
+    }
+    return gs_fail(GS_EBUILD, "cl/%s: no such kernel file in this build", file);
+}
+
+static gs_program *find(const gs_device *d, const char *label, uint64_t source, const char *options)
+{
+    for (const struct gs_program_entry *e = d->programs; e; e = e->next)
+        if (e->source == source && !strcmp(e->label, label) && !strcmp(e->options, options)) return e->program;
+    return NULL;
+}
+
+static gs_status build(gs_device *d, const char *label, uint64_t hash, const char *source, const char *options, gs_program **out)
+{
+    const gs_status st = d->drv->build(d, label, source, options, out);
+    struct gs_program_entry *e;
+
+    if (st != GS_OK) return st;
+    e = gs_xalloc(sizeof *e);
+    *e = (struct gs_program_entry){d->programs, gs_xstrdup(label), gs_xstrdup(options), hash, *out};
+    d->programs = e;
+    return GS_OK;
+}
+
+gs_status gs_program_get(gs_device *d, const char *file, const char *options, gs_program **out)
+{
+    gs_status st;
+    char *text;
+
+    options = options ? options : "";
+    *out = find(d, file, 0, options);
+    if (*out) return GS_OK;
+    st = gs_kernel_text(file, &text);
+    if (st == GS_OK) st = build(d, file, 0, text, options, out);
+    free(text);
+    return st;
+}
+
+gs_status gs_program_source(gs_device *d, const char *label, const char *source, const char *options, gs_program **out)
+{
+    const uint64_t hash = gs_hash_str(source) | 1; /* never 0 */
+
+    options = options ? options : "";
+    *out = find(d, label, hash, options);
+    return *out ? GS_OK : build(d, label, hash, source, options, out);
+}
+
+void gs__programs_free(gs_device *d)
+{
+    while (d->programs) {
+        struct gs_program_entry *e = d->programs;
+
+        d->programs = e->next;
+        d->drv->free_program(d, e->program);
+        free(e->label);
+        free(e->options);
+        free(e);
+    }
+}
