@@ -58,6 +58,7 @@ struct gs_var {
     int index;            /* in graph->vars */
     gs_node *initial;     /* the `variable` node: value at the step's start */
     gs_node *current;     /* what gs_read returns */
+    gs_node *assigned;    /* the last `assign` node; earlier ones are dead. NULL: none */
 };
 
 typedef struct gs_named { const char *name; gs_node *node; } gs_named;
@@ -116,6 +117,9 @@ extern const gs_op *const gs_op_table[GS_OP_COUNT];
 #include "graph/ops.list"
 #undef OP
 gs_op_id gs_op_id_of(const gs_op *op);
+/* The table for docs/ops.md and for `gesso ops` (opdoc.c); appended to s. */
+void gs_ops_markdown(gs_str *s);
+void gs_ops_text(gs_str *s);
 #define GS_IS(node, opname) ((node)->op == &gs_op_##opname)
 
 /* ---- building (graph.c) ---- */
@@ -127,7 +131,8 @@ gs_node *gs__node2(const gs_op *op, gs_node *a, gs_node *b, const gs_attr *attr)
 gs_node *gs__node3(const gs_op *op, gs_node *a, gs_node *b, gs_node *c, const gs_attr *attr);
 /* Latches the error that gs_fail just recorded, with scope and `what` before it, and returns a poisoned node. */
 gs_node *gs__poison(gs_graph *g, const char *what, gs_status st);
-/* Broadcasts the operands to their common shape; false (error latched) when there is none. c may be NULL. */
+/* Broadcasts the operands to their common shape; false (failure recorded, the caller latches it under its own name) when there
+ * is none. c may be NULL. */
 bool gs__broadcast_all(gs_node **a, gs_node **b, gs_node **c);
 
 /* Common shape rules. */
