@@ -1,0 +1,331 @@
+/* The disk cache of kernel binaries: hits in a second process, damage, two processes at once, the bound on its size.
+ * The program starts itself as the other process: with an argument it builds one kernel, runs it, and says what it did on stderr. */
+#include "lib/testlib.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "device/device.h"
+
+static char self[4096], *cache_dir;
+static bool have_device;
+
+static const char source[] =
+    "__kernel void twice(__global int *y, const ulong y0) { y[y0 + get_global_id(0)] = 2 * (int)get_global_id(0) + ADD; }\n";
+
+/* The other process. Exit status 0 when the kernel computed what it should. */
+static int child(const char *options)
+{
+    gs_device *d = NULL;
+    gs_program *p;
+    gs_kernel *k = NULL;
+    gs_buffer *b = NULL;
+    const uint64_t offset = 0;
+    int y[8] = {0}, bad = 0;
+    gs_status st;
+
+    TRY(gs_device_open(NULL, &d));
+    TRY(gs_program_source(d, "twice.cl", source, options, &p));
+    TRY(d->drv->kernel(d, p, "twice", &k));
+    TRY(d->drv->alloc(d, sizeof y, &b));
+    TRY(d->drv->arg_buffer(k, 0, b));
+    TRY(d->drv->arg_value(k, 1, sizeof offset, &offset));
+    TRY(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){8, 1, 1}, NULL));
+    TRY(d->drv->read(d, b, 0, y, sizeof y));
+    for (int i = 0; i < 8; i++) bad += y[i] != 2 * i + atoi(options + strlen("-DADD="));
+done:
+    if (st != GS_OK) fprintf(stderr, "child: %s\n", gs_last_error());
+    if (d) {
+        d->drv->free_kernel(d, k);
+        d->drv->free(d, b);
+    }
+    gs_device_close(d);
+    return st != GS_OK || bad;
+}
+
+static FILE *start(const char *options)
+{
+    gs_str command = {0};
+    FILE *f;
+
+    gs_str_printf(&command, "GESSO_DEBUG=2 '%s' %s 2>&1", self, options);
+    f = popen(command.data, "r");
+    assert_non_null(f);
+    gs_str_free(&command);
+    return f;
+}
+
+/* What the process said about its kernel: "built" or "cached". */
+static const char *finish(FILE *f)
+{
+    char line[1024];
+    gs_str all = {0};
+    const char *how = "nothing";
+    int status;
+
+    while (fgets(line, sizeof line, f)) {
+        gs_str_printf(&all, "%s", line);
+        if (!strstr(line, "twice.cl") || strstr(line, "----")) continue;
+        if (strstr(line, ": built in")) how = "built";
+        if (strstr(line, ": cached in")) how = "cached";
+    }
+    status = pclose(f);
+    if (status != 0) fail_msg("child failed: %s", gs_str_c(&all));
+    gs_str_free(&all);
+    return how;
+}
+
+static char *kernels_dir(void)
+{
+    gs_str s = {0};
+
+    gs_str_printf(&s, "%s/gesso/kernels", cache_dir);
+    return s.data;
+}
+
+/* The paths of all entries; each test starts without any. */
+static int entries(char paths[16][512])
+{
+    char *dir = kernels_dir(), **names;
+    int n = 0;
+
+    if (gs_dir_exists(dir)) {
+        assert_ok(gs_dir_list(dir, &names, &n));
+        assert_true(n <= 16);
+        for (int i = 0; i < n; i++) {
+            snprintf(paths[i], 512, "%s/%s", dir, names[i]);
+            free(names[i]);
+        }
+        free(names);
+    }
+    free(dir);
+    return n;
+}
+
+static int empty_cache(void **state)
+{
+    char paths[16][512];
+    const int n = entries(paths);
+
+    (void)state;
+    for (int i = 0; i < n; i++) unlink(paths[i]);
+    return 0;
+}
+
+#define NEED_DEVICE()                                              \
+    do {                                                           \
+        if (!have_device) GS_SKIP("no device that builds kernels"); \
+    } while (0)
+
+static void the_second_process_hits(void **state)
+{
+    char paths[16][512];
+
+    (void)state;
+    NEED_DEVICE();
+    assert_string_equal(finish(start("-DADD=1")), "built");
+    if (entries(paths) == 0) GS_SKIP("this driver gives no binaries");
+    assert_string_equal(finish(start("-DADD=1")), "cached");
+    assert_int_equal(entries(paths), 1);
+    assert_string_equal(finish(start("-DADD=5")), "built"); /* other options, other entry */
+    assert_int_equal(entries(paths), 2);
+    assert_string_equal(finish(start("-DADD=5")), "cached");
+}
+
+static void damage(const char *path, long at, bool shorten)
+{
+    FILE *f = fopen(path, "r+b");
+    int c;
+
+    assert_non_null(f);
+    if (shorten) {
+        assert_int_equal(ftruncate(fileno(f), at), 0);
+    } else {
+        fseek(f, at, SEEK_SET);
+        c = fgetc(f);
+        fseek(f, at, SEEK_SET);
+        fputc(c ^ 0x40, f);
+    }
+    fclose(f);
+}
+
+static void damaged_entries_are_rebuilt(void **state)
+{
+    /* header: magic 0, version 8, key 16, size 24, checksum 32; the binary from 40 */
+    static const struct { long at; bool shorten; } hurt[] = {{0, false}, {8, false}, {16, false}, {24, false}, {32, false}, {200, false},
+                                                             {150, true}, {39, true}, {0, true}};
+    char paths[16][512];
+
+    (void)state;
+    NEED_DEVICE();
+    assert_string_equal(finish(start("-DADD=2")), "built");
+    if (entries(paths) == 0) GS_SKIP("this driver gives no binaries");
+    for (size_t i = 0; i < GS_COUNT(hurt); i++) {
+        damage(paths[0], hurt[i].at, hurt[i].shorten);
+        assert_string_equal(finish(start("-DADD=2")), "built");
+        assert_int_equal(entries(paths), 1);
+        assert_string_equal(finish(start("-DADD=2")), "cached");
+    }
+}
+
+/* A whole entry, correctly sealed, whose binary the driver cannot take. */
+static void binaries_the_driver_refuses_are_rebuilt(void **state)
+{
+    char paths[16][512];
+    unsigned long long key;
+
+    (void)state;
+    NEED_DEVICE();
+    assert_string_equal(finish(start("-DADD=3")), "built");
+    if (entries(paths) == 0) GS_SKIP("this driver gives no binaries");
+    assert_int_equal(sscanf(strrchr(paths[0], '/'), "/%16llx.bin", &key), 1);
+    gs_cache_put(key, "this is no binary", 17);
+    assert_string_equal(finish(start("-DADD=3")), "built");
+    assert_string_equal(finish(start("-DADD=3")), "cached");
+}
+
+static void processes_share_it(void **state)
+{
+    enum { PROCESSES = 4 };
+    char paths[16][512];
+    FILE *f[PROCESSES];
+
+    (void)state;
+    NEED_DEVICE();
+    for (int i = 0; i < PROCESSES; i++) f[i] = start("-DADD=4");
+    for (int i = 0; i < PROCESSES; i++) assert_string_not_equal(finish(f[i]), "nothing");
+    if (entries(paths) == 0) GS_SKIP("this driver gives no binaries");
+    assert_int_equal(entries(paths), 1); /* and no temporary file is left */
+    assert_string_equal(finish(start("-DADD=4")), "cached");
+}
+
+static void an_unusable_cache_is_no_error(void **state)
+{
+    FILE *f;
+
+    (void)state;
+    NEED_DEVICE();
+    setenv("XDG_CACHE_HOME", "/proc/nowhere", 1);
+    f = start("-DADD=6");
+    setenv("XDG_CACHE_HOME", cache_dir, 1);
+    assert_string_equal(finish(f), "built");
+}
+
+static void entries_come_back_as_put(void **state)
+{
+    const char text[] = "binary";
+    uint8_t *data;
+    size_t size;
+
+    (void)state;
+    assert_false(gs_cache_get(17, &data, &size));
+    assert_null(data);
+    gs_cache_put(17, text, sizeof text);
+    assert_true(gs_cache_get(17, &data, &size));
+    assert_int_equal(size, sizeof text);
+    assert_memory_equal(data, text, sizeof text);
+    free(data);
+    assert_false(gs_cache_get(18, &data, &size));
+    gs_cache_put(17, "other", 5); /* replaced */
+    assert_true(gs_cache_get(17, &data, &size));
+    assert_int_equal(size, 5);
+    free(data);
+}
+
+static void the_oldest_entries_go_first(void **state)
+{
+    char paths[16][512];
+    char *block = gs_xalloc(1000);
+    uint8_t *data;
+    size_t size;
+
+    (void)state;
+    for (uint64_t key = 1; key <= 5; key++) {
+        gs_str path = {0};
+
+        gs_cache_put(key, block, 1000);
+        gs_str_printf(&path, "%s/gesso/kernels/%016llx.bin", cache_dir, (unsigned long long)key);
+        assert_int_equal(utimensat(AT_FDCWD, path.data, (struct timespec[]){{(time_t)(1000 + key), 0}, {(time_t)(1000 + key), 0}}, 0), 0);
+        gs_str_free(&path);
+    }
+    assert_true(gs_cache_get(1, &data, &size)); /* used now, so no longer the oldest */
+    free(data);
+    gs_cache_trim(3500);
+    assert_int_equal(entries(paths), 3);
+    for (uint64_t key = 1; key <= 5; key++) {
+        assert_int_equal(gs_cache_get(key, &data, &size), key != 2 && key != 3);
+        free(data);
+    }
+    gs_cache_trim(0);
+    assert_int_equal(entries(paths), 0);
+    free(block);
+}
+
+static void leftovers_of_dead_processes_go(void **state)
+{
+    char paths[16][512], old[512], young[512];
+    char *dir = kernels_dir();
+
+    (void)state;
+    gs_cache_put(1, "x", 1);
+    snprintf(old, sizeof old, "%s/0000000000000001.bin.tmp-1-0", dir);
+    snprintf(young, sizeof young, "%s/0000000000000001.bin.tmp-2-0", dir);
+    assert_ok(gs_file_write(old, "half", 4));
+    assert_ok(gs_file_write(young, "half", 4));
+    assert_int_equal(utimensat(AT_FDCWD, old, (struct timespec[]){{1000, 0}, {1000, 0}}, 0), 0);
+    gs_cache_put(2, "y", 1);
+    assert_false(gs_file_exists(old));
+    assert_true(gs_file_exists(young)); /* another process may be writing it */
+    assert_int_equal(entries(paths), 3);
+    free(dir);
+}
+
+/* The driver's own cache stays where it is, so that only ours starts empty. */
+static void keep_driver_cache(void)
+{
+    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    gs_str s = {0};
+
+    if (getenv("POCL_CACHE_DIR")) return;
+    if (xdg && *xdg) gs_str_printf(&s, "%s/pocl/kcache", xdg);
+    else if (home && *home) gs_str_printf(&s, "%s/.cache/pocl/kcache", home);
+    else return;
+    setenv("POCL_CACHE_DIR", s.data, 1);
+    gs_str_free(&s);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(entries_come_back_as_put, empty_cache),
+        cmocka_unit_test_setup(the_oldest_entries_go_first, empty_cache),
+        cmocka_unit_test_setup(leftovers_of_dead_processes_go, empty_cache),
+        cmocka_unit_test_setup(the_second_process_hits, empty_cache),
+        cmocka_unit_test_setup(damaged_entries_are_rebuilt, empty_cache),
+        cmocka_unit_test_setup(binaries_the_driver_refuses_are_rebuilt, empty_cache),
+        cmocka_unit_test_setup(processes_share_it, empty_cache),
+        cmocka_unit_test_setup(an_unusable_cache_is_no_error, empty_cache),
+    };
+    gs_device *d;
+    ssize_t n;
+
+    if (argc > 1) return child(argv[1]);
+    n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n <= 0) {
+        printf("SKIP test_device_cache: /proc is not mounted\n");
+        return 0;
+    }
+    cache_dir = gs_test_tmpdir();
+    keep_driver_cache();
+    setenv("XDG_CACHE_HOME", cache_dir, 1);
+    if (gs_device_open(NULL, &d) == GS_OK) {
+        have_device = d->info.kind != GS_NULL;
+        gs_device_close(d);
+    }
+    n = cmocka_run_group_tests(tests, NULL, NULL);
+    free(cache_dir);
+    return (int)n;
+}
