@@ -1,0 +1,17 @@
+/* The keys that every system has. */
+#include "train/config.h"
+
+static const gs_config_row rows[] = {
+    {"run", "system", GS_CONFIG_TEXT, NULL, 0, 0, NULL, "which system to train"},
+    {"run", "seed", GS_CONFIG_INT, "0", 0, 9007199254740992.0, NULL, "seed of all random numbers; same seed, same run on one device"},
+    {"run", "device", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "opencl:P:D, cpu, gpu or part of a device's name; auto: the fastest"},
+    {"run", "dir", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "folder of the run; auto: runs/ and the config's name"},
+    {"train", "steps", GS_CONFIG_INT, "0", 0, 1e12, NULL, "stop after so many steps; 0: by epochs alone"},
+    {"data", "threads", GS_CONFIG_INT, "0", 0, 256, NULL, "threads that decode pictures; 0: one a core; does not change results"},
+    {"log", "events", GS_CONFIG_BOOL, "1", 0, 0, NULL, "write event files for TensorBoard"},
+    {"log", "plots", GS_CONFIG_BOOL, "1", 0, 0, NULL, "draw the curves of the losses into plots/"},
+    {"checkpoint", "every", GS_CONFIG_INT, "0", 0, 1e12, NULL, "steps between checkpoints; 0: after each epoch"},
+    {"checkpoint", "keep", GS_CONFIG_INT, "3", 0, 1e6, NULL, "how many of the newest checkpoints stay; 0: all"},
+};
+
+const gs_config_table gs_config_common = {"every system", rows, (int)GS_COUNT(rows)};
