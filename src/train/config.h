@@ -41,7 +41,7 @@ gs_status gs_config_set(gs_config *c, const char *setting);
 gs_status gs_config_default(gs_config *c, const char *section, const char *key, const char *text);
 /* After all is read: fails for the first key that must be given and was not. */
 gs_status gs_config_check(const gs_config *c);
-/* The raw text of one key of a file, before its tables are known (run.system decides on them). *value = NULL when the file
+/* The raw text of one key of a file, before its tables are known (model.system decides on them). *value = NULL when the file
  * does not have it; free with free(). */
 gs_status gs_config_peek(const char *path, const char *section, const char *key, char **value);
 

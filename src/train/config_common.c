@@ -1,9 +1,9 @@
-/* The keys that every system has. */
+/* The keys that every system has. A system's own table may name one again, to narrow it or to give it another preset. */
 #include "train/config.h"
 
 static const gs_config_row rows[] = {
-    {"run", "system", GS_CONFIG_TEXT, NULL, 0, 0, NULL, "which system to train"},
-    {"run", "seed", GS_CONFIG_INT, "0", 0, 9007199254740992.0, NULL, "seed of all random numbers; same seed, same run on one device"},
+    {"model", "system", GS_CONFIG_TEXT, NULL, 0, 0, NULL, "which system to train"},
+    {"train", "seed", GS_CONFIG_INT, "0", 0, 1e12, NULL, "of initial weights, order, noise and masks"},
     {"run", "device", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "opencl:P:D, cpu, gpu or part of a device's name; auto: the fastest"},
     {"run", "dir", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "folder of the run; auto: runs/ and the config's name"},
     {"train", "steps", GS_CONFIG_INT, "0", 0, 1e12, NULL, "stop after so many steps; 0: by epochs alone"},
