@@ -34,7 +34,7 @@ EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo test check-layers install uninstall clean help docs bench fuzz examples
+.PHONY: all deps demo test test-rusticl test-oclgrind test-valgrind check-layers install uninstall clean help docs bench fuzz examples
 
 all: $B/gesso $B/libgesso.a $B/libgesso.so   ## build the program and the library
 
@@ -115,6 +115,21 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) | build-fuzz/ready
 	@echo "  LD  $@"
 	$Q$(FUZZ_CLANG) $(STD) $(DEFS) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(APP_CFLAGS) \
 	    -Iinclude -Isrc -o $@ $< $(FUZZ_OBJ) $(APP_LIBS) -lm
+
+test-rusticl: deps      ## run the device and op tests on Mesa's OpenCL (llvmpipe); ONLY=name
+	$Qtools/deps.sh mesa-opencl-icd
+	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Qtools/platform_tests.sh rusticl $B "$(ONLY)"
+
+test-oclgrind: deps     ## the same in a simulator that finds races, bad accesses and unset memory
+	$Qtools/deps.sh oclgrind
+	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Qtools/platform_tests.sh oclgrind $B "$(ONLY)"
+
+test-valgrind: deps     ## run the host code under valgrind, on the null device
+	$Qtools/deps.sh valgrind
+	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Qtools/platform_tests.sh valgrind $B "$(ONLY)"
 
 check-layers:           ## fail when a folder includes one it may not know
 	$Qtools/layers.sh

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs the Debian packages that Gesso builds and tests with, and says which. Without apt it lists what is needed
-# and stops when something is missing.
+# deps.sh [PACKAGE...]: installs the Debian packages that Gesso builds and tests with, and those named, and says which.
+# Without apt it lists what is needed and stops when something is missing.
 set -u
 need="gcc make pkg-config libc6-dev ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libpng-dev
 libjpeg62-turbo-dev libcairo2-dev libinih-dev libcjson-dev zlib1g-dev libcmocka-dev fonts-dejavu-core"
