@@ -41,11 +41,12 @@ typedef struct gs_arg {
     gs_arg_kind kind;
     gs_value *value;      /* pointers: two kernel arguments, (pointer, ulong element offset) */
     int64_t extra;        /* added to the element offset */
+    bool elementwise;     /* item i touches element i only: an output may take the place of such an input */
     int32_t i;
     float f;
 } gs_arg;
 
-#define GS_MAX_ARGS 64
+#define GS_MAX_ARGS 96
 
 typedef struct gs_launch {
     const char *file;     /* below cl/, or NULL: generated source of the plan */
@@ -56,6 +57,7 @@ typedef struct gs_launch {
     size_t groups[3], local[3];
     bool is_gemm;         /* the driver's GEMM: args = C (OUT or INOUT), A, B, [scratch] */
     gs_gemm gemm;
+    bool is_copy;         /* the driver's copy or, without an IN argument, fill with zeros: args = destination, [source] */
     double flops, bytes;  /* for reports */
     gs_kernel *k;
 } gs_launch;

@@ -1,0 +1,374 @@
+/* Sums over axes, with an elementwise prologue inside the loop and an elementwise epilogue on each sum.
+ *
+ * After collapsing, dims alternate between kept and reduced. Two shapes of kernel:
+ *   rows     the innermost dim is summed. CPU: one item a result, 16 interleaved partial sums that become vector lanes. GPU: one
+ *            group a result, items take every 64th element, then a tree in local memory.
+ *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs along memory. GPU: one
+ *            item a result, neighbours read neighbours.
+ * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first kernel leaves a partial
+ * sum for each, a second adds them in order and does the epilogue. The order of additions depends on sizes and device only. */
+#include "plan/codegen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LANES 16
+#define COLUMNS 64
+#define GROUP 64
+#define MIN_SEGMENT 4096 /* elements a segment at least: below, the second launch costs more than it wins */
+
+typedef struct sum_form {
+    bool cpu, rows;
+    int kept[GS_MAX_DIMS], n_kept, red[GS_MAX_DIMS], n_red;
+    int64_t results, per_result;
+    int segments;
+    int64_t segment_len; /* of the outermost summed dim (rows on a GPU: of the flattened sum) */
+    int sums;
+} sum_form;
+
+static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static void choose(gs_gen *g, sum_form *f)
+{
+    const gs_device_info *info = gs_plan_device(g->p);
+    const int64_t units = GS_MAX(info->compute_units, 1);
+    int64_t tasks, want, len;
+
+    f->cpu = gs_plan_on_cpu(g->p);
+    f->results = f->per_result = 1;
+    for (int d = 0; d < g->rank; d++) {
+        if (g->red[d]) {
+            f->red[f->n_red++] = d;
+            f->per_result *= g->dim[d];
+        } else {
+            f->kept[f->n_kept++] = d;
+            f->results *= g->dim[d];
+        }
+    }
+    f->rows = g->red[g->rank - 1] || f->n_kept == 0;
+    if (f->rows) tasks = f->results;
+    else tasks = f->results / g->dim[g->rank - 1] * div_up(g->dim[g->rank - 1], f->cpu ? COLUMNS : GROUP);
+    want = f->cpu ? 4 * units : 8 * units;
+    len = f->n_red ? (f->rows && !f->cpu ? f->per_result : g->dim[f->red[0]]) : 1;
+    f->segments = 1;
+    if (tasks < want && f->n_red) {
+        const int64_t work = f->per_result * (f->rows ? 1 : GS_MIN(g->dim[g->rank - 1], COLUMNS));
+
+        f->segments = (int)GS_MAX(1, GS_MIN(GS_MIN(want / tasks, work / MIN_SEGMENT), len));
+    }
+    f->segment_len = div_up(len, f->segments);
+    if (f->rows && f->n_red == 1) f->segment_len = div_up(f->segment_len, LANES) * LANES;
+    f->segments = (int)div_up(len, f->segment_len);
+}
+
+static void put(gs_str *s, const char *text)
+{
+    gs_str_append(s, text, strlen(text));
+}
+
+/* for (dX = lo; dX < hi; dX++) of every summed dim but the last `skip`; returns how many were opened. */
+static int open_loops(gs_str *s, const sum_form *f, int skip)
+{
+    int n = 0;
+
+    for (int i = 0; i < f->n_red - skip; i++, n++) {
+        const int d = f->red[i];
+
+        if (i == 0) gs_str_printf(s, "    for (int d%d = lo; d%d < hi; d%d++) {\n", d, d, d);
+        else gs_str_printf(s, "    for (int d%d = 0; d%d < n%d; d%d++) {\n", d, d, d, d);
+    }
+    return n;
+}
+
+static void close_loops(gs_str *s, int n)
+{
+    for (int i = 0; i < n; i++) put(s, "    }\n");
+}
+
+/* Statements of the prologues, ending in a<k><suffix> += value. */
+static void prologue(gs_gen *g, gs_str *s, gs_unit *u, const char *suffix)
+{
+    int k = 0;
+
+    g->n_memo = 0;
+    g->over_kept = false;
+    for (int r = 0; r < u->n_roots; r++) {
+        gs_vmap m;
+
+        if (gs__kind(u->roots[r]) != GS_NK_SUM) continue;
+        m = gs__vmap_identity(u->in_shape.rank);
+        gs_str_printf(s, "    a%d%s += v%d;\n", k, suffix, gs__gen_emit(g, s, u->roots[r]->in[0], &m, false));
+        k++;
+    }
+}
+
+/* Statements from the sums s0.. (floats in scope) to stores; the kept dims d.. are in scope. */
+static void epilogue(gs_gen *g, gs_str *s, gs_unit *u, const int *out)
+{
+    int k = 0;
+
+    g->n_memo = 0;
+    g->over_kept = true;
+    for (int r = 0; r < u->n_roots; r++) {
+        gs_node *n = u->roots[r];
+        int var;
+
+        if (gs__kind(n) == GS_NK_SUM) {
+            var = g->n_vars++;
+            gs_str_printf(s, "    const float v%d = s%d;\n", var, k++);
+            gs__gen_remember(g, n, var);
+        } else {
+            const gs_vmap m = gs__vmap_identity(n->shape.rank);
+
+            var = gs__gen_emit(g, s, n, &m, true);
+        }
+        if (out[r] < 0) continue;
+        gs_str_printf(s, "    p%d[", out[r]);
+        gs__gen_index(g, s, &g->a[out[r]]);
+        gs_str_printf(s, "] = v%d;\n", var);
+    }
+}
+
+/* Where a segment's partial sum k of result `o` goes. */
+static void store_partial(gs_str *s, const sum_form *f, const char *value, const char *result)
+{
+    for (int k = 0; k < f->sums; k++) {
+        gs_str_printf(s, "    part[(%d * segments + segment) * results + %s] = ", k, result);
+        gs_str_printf(s, value, k);
+        put(s, ";\n");
+    }
+}
+
+static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
+{
+    const int last = f->n_red ? f->red[f->n_red - 1] : 0;
+    const bool cut_inner = f->n_red == 1;
+    int open;
+
+    for (int k = 0; k < f->sums; k++)
+        gs_str_printf(s, "    float a%d[%d];\n    for (int l = 0; l < %d; l++) a%d[l] = 0.0f;\n", k, LANES, LANES, k);
+    open = open_loops(s, f, 1);
+    gs_str_printf(s, "    int j = %s;\n", cut_inner ? "lo" : "0");
+    if (cut_inner) put(s, "    const int end = hi;\n");
+    else gs_str_printf(s, "    const int end = n%d;\n", last);
+    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
+    put(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", LANES, last);
+    prologue(g, s, u, "[l]");
+    put(s, "    }\n    }\n");
+    gs_str_printf(s, "    for (int l = 0; j < end; j++, l++) {\n    const int d%d = j;\n", last);
+    prologue(g, s, u, "[l]");
+    put(s, "    }\n");
+    close_loops(s, open);
+    gs_str_printf(s, "    for (int step = %d; step > 0; step /= 2)\n    for (int l = 0; l < step; l++) {\n", LANES / 2);
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    a%d[l] += a%d[l + step];\n", k, k);
+    put(s, "    }\n");
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = a%d[0];\n", k, k);
+}
+
+static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
+{
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float a%d = 0.0f;\n", k);
+    gs_str_printf(s, "    for (int t = lo + lid; t < hi; t += %d) {\n", GROUP);
+    gs__gen_decode(g, s, "t", f->red, f->n_red);
+    prologue(g, s, u, "");
+    put(s, "    }\n");
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    tree%d[lid] = a%d;\n", k, k);
+    gs_str_printf(s, "    for (int step = %d; step > 0; step /= 2) {\n    barrier(CLK_LOCAL_MEM_FENCE);\n    if (lid < step) {\n", GROUP / 2);
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    tree%d[lid] += tree%d[lid + step];\n", k, k);
+    put(s, "    }\n    }\n    if (lid) return;\n");
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = tree%d[0];\n", k, k);
+}
+
+/* The kernel that sums; with segments it stores partial sums, else it ends with the epilogue. */
+static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out)
+{
+    const bool parts = f->segments > 1;
+    const int inner = g->rank - 1;
+    gs_str body = { 0 }, text = { 0 };
+    const char *name;
+
+    if (f->rows) {
+        if (f->cpu) put(&body, "    const int row = get_group_id(0);\n");
+        else put(&body, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
+        gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
+    } else if (f->cpu) {
+        gs_str_printf(&body, "    const int c0 = get_group_id(0) * %d, w = min(%d, n%d - c0);\n", COLUMNS, COLUMNS, inner);
+        gs__gen_decode(g, &body, "(int)get_group_id(1)", f->kept, f->n_kept - 1);
+    } else {
+        gs_str_printf(&body, "    const int d%d = get_group_id(0) * %d + get_local_id(0);\n    if (d%d >= n%d) return;\n", inner, GROUP, inner, inner);
+        gs__gen_decode(g, &body, "(int)get_group_id(1)", f->kept, f->n_kept - 1);
+    }
+    put(&body, "    const int segment = get_group_id(2), lo = segment * segment_len, hi = min(limit, lo + segment_len);\n");
+
+    if (f->rows) {
+        if (f->cpu) rows_cpu(g, &body, u, f);
+        else rows_gpu(g, &body, u, f);
+        if (parts) store_partial(&body, f, "s%d", "row");
+        else epilogue(g, &body, u, out);
+    } else {
+        const char *suffix = f->cpu ? "[l]" : "";
+        int open;
+
+        for (int k = 0; k < f->sums; k++) {
+            if (f->cpu) gs_str_printf(&body, "    float a%d[%d];\n    for (int l = 0; l < %d; l++) a%d[l] = 0.0f;\n", k, COLUMNS, COLUMNS, k);
+            else gs_str_printf(&body, "    float a%d = 0.0f;\n", k);
+        }
+        open = open_loops(&body, f, 0);
+        if (f->cpu) {
+            put(&body, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
+            gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
+        }
+        prologue(g, &body, u, suffix);
+        if (f->cpu) put(&body, "    }\n");
+        close_loops(&body, open);
+        if (f->cpu) gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
+        if (parts) {
+            put(&body, "    const int result = ");
+            gs__gen_horner(g, &body, true);
+            put(&body, ";\n");
+            store_partial(&body, f, f->cpu ? "a%d[l]" : "a%d", "result");
+        } else {
+            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, f->cpu ? "    const float s%d = a%d[l];\n" : "    const float s%d = a%d;\n", k, k);
+            epilogue(g, &body, u, out);
+        }
+        if (f->cpu) put(&body, "    }\n");
+    }
+    gs__gen_head(g, &text, "@", parts ? "__global float *part, const ulong part0, const int segments, const int results, "
+                                        "const int segment_len, const int limit, "
+                                      : "const int segment_len, const int limit, ");
+    if (f->rows && !f->cpu)
+        for (int k = 0; k < f->sums; k++) gs_str_printf(&text, "    __local float tree%d[%d];\n", k, GROUP);
+    if (parts) put(&text, "    part += part0;\n");
+    gs_str_printf(&text, "%s}\n\n", gs_str_c(&body));
+    name = gs__gen_add(g, "sum", gs_str_c(&text));
+    gs_str_free(&body);
+    gs_str_free(&text);
+    return name;
+}
+
+/* Adds the segments' partial sums in order, one item a result, and does the epilogue. */
+static const char *finish_kernel(gs_gen *g, gs_unit *u, const sum_form *f, const int *out)
+{
+    gs_str body = { 0 }, text = { 0 };
+    const char *name;
+
+    gs_str_printf(&body, "    const int result = get_group_id(0) * %d + get_local_id(0);\n    if (result >= results) return;\n", GROUP);
+    gs__gen_decode(g, &body, "result", f->kept, f->n_kept);
+    for (int k = 0; k < f->sums; k++) {
+        gs_str_printf(&body, "    float s%d = 0.0f;\n", k);
+        gs_str_printf(&body, "    for (int j = 0; j < segments; j++) s%d += part[(%d * segments + j) * results + result];\n", k, k);
+    }
+    epilogue(g, &body, u, out);
+    gs__gen_head(g, &text, "@", "const __global float *part, const ulong part0, const int segments, const int results, ");
+    put(&text, "    part += part0;\n");
+    gs_str_printf(&text, "%s}\n\n", gs_str_c(&body));
+    name = gs__gen_add(g, "finish", gs_str_c(&text));
+    gs_str_free(&body);
+    gs_str_free(&text);
+    return name;
+}
+
+/* What one of the two kernels of a segmented sum touches: the prologue's reads, or the epilogue's reads and the results. */
+static void collect(gs_gen *g, gs_unit *u, int *out, bool sums, bool results)
+{
+    if (sums)
+        for (int r = 0; r < u->n_roots; r++)
+            if (gs__kind(u->roots[r]) == GS_NK_SUM) gs__gen_collect(g, u->roots[r]->in[0], false);
+    if (!results) return;
+    g->over_kept = true;
+    for (int r = 0; r < u->n_roots; r++) {
+        gs_node *n = u->roots[r];
+
+        out[r] = -1;
+        if (gs__kind(n) != GS_NK_SUM) gs__gen_collect(g, n, true);
+        if (gs__info(g->p, n)->value) out[r] = gs__gen_output(g, gs__info(g->p, n)->value, n->dtype, NULL);
+    }
+    g->over_kept = false;
+}
+
+static gs_gen *gen_new(gs_plan *p, gs_unit *u)
+{
+    gs_gen *g = gs_xalloc(sizeof *g);
+
+    g->p = p;
+    g->unit = u;
+    g->iter = u->in_shape;
+    g->reduced = u->axes;
+    return g;
+}
+
+static void gen_free(gs_gen *g)
+{
+    free(g->memo);
+    free(g);
+}
+
+gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
+{
+    gs_gen *g = gen_new(p, u);
+    int out[64];
+    sum_form f = { 0 };
+    int64_t limit;
+    gs_launch *l;
+    gs_value *part = NULL;
+    const char *name;
+    size_t gx, gy = 1;
+
+    for (int r = 0; r < u->n_roots; r++) f.sums += gs__kind(u->roots[r]) == GS_NK_SUM;
+    collect(g, u, out, true, true);
+    gs__gen_collapse(g);
+    choose(g, &f);
+    if (f.segments > 1) { /* the epilogue's accesses belong to the second kernel, but the collapsed dims stay */
+        int n = 0;
+
+        for (int i = 0; i < g->n; i++)
+            if (!g->a[i].over_kept) g->a[n++] = g->a[i];
+        g->n = n;
+        part = gs_plan_scratch(p, (int64_t)f.sums * f.segments * f.results, "partial sums");
+    }
+    limit = f.n_red ? (f.rows && !f.cpu ? f.per_result : g->dim[f.red[0]]) : 1;
+    name = sum_kernel(g, u, &f, out);
+    l = gs__launch_generated(p, name);
+    gs__gen_pointers(g, l, false);
+    if (part) {
+        gs_launch_out(l, part);
+        gs_launch_int(l, f.segments);
+        gs_launch_int(l, f.results);
+    }
+    gs_launch_int(l, f.segment_len);
+    gs_launch_int(l, limit);
+    gs__gen_sizes(g, l);
+    gx = (size_t)f.results;
+    if (!f.rows) {
+        gx = (size_t)div_up(g->dim[g->rank - 1], f.cpu ? COLUMNS : GROUP);
+        gy = (size_t)(f.results / g->dim[g->rank - 1]);
+    }
+    gs_launch_grid(l, gx, gy, (size_t)f.segments, f.cpu ? 1 : GROUP, 1, 1);
+    gs_launch_cost(l, 0, gs__gen_bytes(g));
+
+    if (part) {
+        gs_gen *h = gen_new(p, u);
+
+        memcpy(h->tag, g->tag, sizeof h->tag);
+        collect(h, u, out, false, true);
+        h->rank = g->rank;
+        for (int d = 0; d < g->rank; d++) {
+            h->dim[d] = g->dim[d];
+            h->red[d] = g->red[d];
+        }
+        gs__gen_project(h);
+        name = finish_kernel(h, u, &f, out);
+        l = gs__launch_generated(p, name);
+        gs__gen_pointers(h, l, false);
+        gs_launch_in(l, part);
+        gs_launch_int(l, f.segments);
+        gs_launch_int(l, f.results);
+        gs__gen_sizes(h, l);
+        gs_launch_grid(l, (size_t)div_up(f.results, GROUP), 1, 1, GROUP, 1, 1);
+        gs_launch_cost(l, 0, 4.0 * (double)part->count + gs__gen_bytes(h));
+        gen_free(h);
+    }
+    gen_free(g);
+    return GS_OK;
+}

@@ -1,0 +1,330 @@
+/* From the graph to the canonical program: walks the nodes that the results need, in the order they were made, rebuilds each on its
+ * simplified operands, applies local identities, and merges equal nodes (value numbering). Not here: anything that changes
+ * which kernels exist (pass_fuse.c).
+ *
+ * Identities are exact in fp32 or change only rounding of constants folded in double; none reorders sums. */
+#include "plan/plan_int.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+gs_node_kind gs__kind(const gs_node *n)
+{
+    if (GS_IS(n, input) || GS_IS(n, variable) || GS_IS(n, const_data)) return GS_NK_SOURCE;
+    if (GS_IS(n, full) || GS_IS(n, iota)) return GS_NK_EXPR;
+    if (n->op->flags & GS_F_ELEMENTWISE) return GS_NK_EXPR;
+    if (GS_IS(n, reshape)) return GS_NK_RESHAPE;
+    if (GS_IS(n, broadcast) || GS_IS(n, permute) || GS_IS(n, slice)) return GS_NK_VIEW;
+    if (GS_IS(n, sum)) return GS_NK_SUM;
+    return GS_NK_KERNEL;
+}
+
+gs_node *gs__storage(gs_node *n)
+{
+    while (GS_IS(n, reshape)) n = n->in[0];
+    return n;
+}
+
+/* ---- local identities ---- */
+
+static bool is_full(const gs_node *n, double *value)
+{
+    if (!GS_IS(n, full)) return false;
+    *value = n->attr.f[0];
+    return true;
+}
+
+static gs_node *make_full(const gs_node *like, double value)
+{
+    gs_attr a = { .f = { value }, .shape = like->shape };
+
+    return gs__node(like->graph, &gs_op_full, NULL, 0, &a);
+}
+
+static gs_node *make_affine(gs_node *x, double a, double b)
+{
+    gs_attr at = { .f = { a, b } };
+
+    if (a == 1.0 && b == 0.0) return x;
+    if (GS_IS(x, affine)) { /* a (a' x + b') + b */
+        at.f[0] = a * x->attr.f[0];
+        at.f[1] = a * x->attr.f[1] + b;
+        x = x->in[0];
+        if (at.f[0] == 1.0 && at.f[1] == 0.0) return x;
+    }
+    return gs__node1(&gs_op_affine, x, &at);
+}
+
+static bool permutation_is_identity(const gs_node *n)
+{
+    for (int i = 0; i < n->shape.rank; i++)
+        if (n->attr.i[i] != i) return false;
+    return true;
+}
+
+/* The node that n equals, made on already simplified operands in; NULL: no identity applies. */
+static gs_node *identity(const gs_node *n, gs_node **in)
+{
+    double a, b;
+
+    if (GS_IS(n, assign) || GS_IS(n, detach)) return in[0];
+    if (GS_IS(n, cast) && in[0]->dtype == n->dtype) return in[0];
+    if (GS_IS(n, reshape)) {
+        gs_node *x = gs__storage(in[0]);
+        gs_attr at = { .shape = n->shape };
+
+        if (is_full(in[0], &a) && n->dtype == GS_F32) return make_full(n, a);
+        if (gs_shape_equal(x->shape, n->shape)) return x;
+        if (x != in[0]) return gs__node1(&gs_op_reshape, x, &at);
+        return NULL;
+    }
+    if (GS_IS(n, broadcast)) {
+        gs_attr at = { .shape = n->shape };
+
+        if (is_full(in[0], &a)) return make_full(n, a);
+        if (gs_shape_equal(in[0]->shape, n->shape)) return in[0];
+        if (GS_IS(in[0], broadcast)) return gs__node1(&gs_op_broadcast, in[0]->in[0], &at);
+        return NULL;
+    }
+    if (GS_IS(n, permute)) {
+        if (is_full(in[0], &a)) return make_full(n, a);
+        if (permutation_is_identity(n)) return in[0];
+        if (GS_IS(in[0], permute)) {
+            gs_attr at = { 0 };
+            gs_node *q;
+
+            for (int i = 0; i < n->shape.rank; i++) at.i[i] = in[0]->attr.i[n->attr.i[i]];
+            q = gs__node1(&gs_op_permute, in[0]->in[0], &at);
+            return permutation_is_identity(q) ? in[0]->in[0] : q;
+        }
+        return NULL;
+    }
+    if (GS_IS(n, slice) && gs_shape_equal(in[0]->shape, n->shape)) return in[0];
+    if (GS_IS(n, slice) && is_full(in[0], &a)) return make_full(n, a);
+    if (GS_IS(n, sum)) {
+        if (gs_shape_equal(in[0]->shape, n->shape)) return in[0];
+        if (is_full(in[0], &a))
+            return make_full(n, a * (double)(gs_shape_count(in[0]->shape) / gs_shape_count(n->shape)));
+        return NULL;
+    }
+    if (GS_IS(n, concat) && n->n_in == 1) return in[0];
+    if (n->dtype != GS_F32) return NULL;
+
+    if (GS_IS(n, neg)) return make_affine(in[0], -1.0, 0.0);
+    if (GS_IS(n, affine)) {
+        if (is_full(in[0], &a)) return make_full(n, n->attr.f[0] * a + n->attr.f[1]);
+        if (GS_IS(in[0], affine) || (n->attr.f[0] == 1.0 && n->attr.f[1] == 0.0))
+            return make_affine(in[0], n->attr.f[0], n->attr.f[1]);
+        return NULL;
+    }
+    if (GS_IS(n, add)) {
+        if (is_full(in[0], &a) && is_full(in[1], &b)) return make_full(n, a + b);
+        if (is_full(in[0], &a)) return make_affine(in[1], 1.0, a);
+        if (is_full(in[1], &b)) return make_affine(in[0], 1.0, b);
+    }
+    if (GS_IS(n, sub)) {
+        if (is_full(in[0], &a) && is_full(in[1], &b)) return make_full(n, a - b);
+        if (is_full(in[0], &a)) return make_affine(in[1], -1.0, a);
+        if (is_full(in[1], &b)) return make_affine(in[0], 1.0, -b);
+    }
+    if (GS_IS(n, mul)) {
+        if (is_full(in[0], &a) && is_full(in[1], &b)) return make_full(n, a * b);
+        if (is_full(in[0], &a) && a != 0.0) return make_affine(in[1], a, 0.0);
+        if (is_full(in[1], &b) && b != 0.0) return make_affine(in[0], b, 0.0);
+    }
+    if (GS_IS(n, div)) {
+        if (is_full(in[0], &a) && is_full(in[1], &b) && b != 0.0) return make_full(n, a / b);
+        if (is_full(in[1], &b) && b != 0.0) return make_affine(in[0], 1.0 / b, 0.0);
+    }
+    if (GS_IS(n, square) && is_full(in[0], &a)) return make_full(n, a * a);
+    return NULL;
+}
+
+/* ---- merging equal nodes ---- */
+
+static uint64_t node_hash(const gs_node *n)
+{
+    uint64_t h = gs_hash64(&n->op, sizeof n->op, 1);
+
+    for (int i = 0; i < n->n_in; i++) h = gs_hash64(&n->in[i]->id, sizeof n->in[i]->id, h);
+    h = gs_hash64(n->attr.f, sizeof n->attr.f, h);
+    h = gs_hash64(n->attr.i, sizeof n->attr.i, h);
+    return gs_hash64(&n->shape, sizeof n->shape, h);
+}
+
+static bool node_equal(const gs_node *a, const gs_node *b)
+{
+    if (a->op != b->op || a->n_in != b->n_in || a->dtype != b->dtype || !gs_shape_equal(a->shape, b->shape)) return false;
+    for (int i = 0; i < a->n_in; i++)
+        if (a->in[i] != b->in[i]) return false;
+    return !memcmp(a->attr.f, b->attr.f, sizeof a->attr.f) && !memcmp(a->attr.i, b->attr.i, sizeof a->attr.i) &&
+           a->attr.data == b->attr.data && a->attr.var == b->attr.var && a->attr.name == b->attr.name;
+}
+
+typedef struct table { gs_node **slot; size_t n, used; } table;
+
+static gs_node *table_find_or_add(table *t, gs_node *n)
+{
+    if (2 * (t->used + 1) > t->n) {
+        table old = *t;
+
+        t->n = old.n ? 2 * old.n : 1024;
+        t->slot = gs_xalloc(t->n * sizeof *t->slot);
+        t->used = 0;
+        for (size_t i = 0; i < old.n; i++)
+            if (old.slot[i]) table_find_or_add(t, old.slot[i]);
+        free(old.slot);
+    }
+    for (size_t i = node_hash(n) & (t->n - 1);; i = (i + 1) & (t->n - 1)) {
+        if (!t->slot[i]) {
+            t->slot[i] = n;
+            t->used++;
+            return n;
+        }
+        if (node_equal(t->slot[i], n)) return t->slot[i];
+    }
+}
+
+/* ---- the walk ---- */
+
+/* A result must have memory of its own: one that only shows a source (a fed input, a variable's old value) is copied. */
+static gs_node *own_memory(gs_node *r)
+{
+    return gs__kind(gs__storage(r)) == GS_NK_SOURCE ? gs__node1(&gs_op_detach, r, NULL) : r;
+}
+
+typedef struct walk {
+    gs_plan *p;
+    gs_node **repl; /* by original id: the canonical node */
+    table seen;
+} walk;
+
+static gs_node *canonical(walk *w, gs_node *n)
+{
+    gs_plan *p = w->p;
+    gs_node **in = n->n_in ? gs_arena_alloc(p->arena, (size_t)n->n_in * sizeof *in) : NULL;
+    gs_node *r = NULL;
+    bool same = true;
+
+    for (int i = 0; i < n->n_in; i++) {
+        in[i] = w->repl[n->in[i]->id];
+        same &= in[i] == n->in[i];
+    }
+    if (!p->off_simplify || GS_IS(n, assign)) r = identity(n, in);
+    if (!r) r = same ? n : gs__node(n->graph, n->op, in, n->n_in, &n->attr);
+    if (!p->off_cse && !(r->op->flags & GS_F_RANDOM)) r = table_find_or_add(&w->seen, r);
+    return r;
+}
+
+static void mark_live(gs_plan *p, gs_node *n)
+{
+    /* An explicit stack: graphs are deeper than the C stack is wide. */
+    gs_node **stack = NULL;
+    int top = 0, cap = 0;
+
+    GS_PUSH(stack, top, cap, n);
+    while (top) {
+        gs_node *x = stack[--top];
+
+        if (p->info[x->id].live) continue;
+        p->info[x->id].live = true;
+        for (int i = 0; i < x->n_in; i++)
+            if (!p->info[x->in[i]->id].live) GS_PUSH(stack, top, cap, x->in[i]);
+    }
+    free(stack);
+}
+
+gs_status gs__pass_simplify(gs_plan *p)
+{
+    gs_graph *g = p->g;
+    const int n0 = g->n_nodes;
+    walk w = { .p = p };
+    gs_node **made = NULL;
+    int n_made = 0, cap_made = 0;
+    bool *listed;
+
+    p->info = gs_xalloc((size_t)n0 * sizeof *p->info);
+    p->n_info = n0;
+    for (int i = 0; i < g->n_outputs; i++) mark_live(p, g->outputs[i].node);
+    for (int i = 0; i < g->n_vars; i++)
+        if (g->vars[i]->current != g->vars[i]->initial) mark_live(p, g->vars[i]->current);
+
+    w.repl = gs_xalloc((size_t)n0 * sizeof *w.repl);
+    for (int i = 0; i < n0; i++) {
+        if (!p->info[i].live) continue;
+        w.repl[i] = canonical(&w, g->nodes[i]);
+        GS_PUSH(made, n_made, cap_made, w.repl[i]);
+    }
+    for (int i = 0; i < g->n_outputs; i++) {
+        gs_node *r = own_memory(w.repl[g->outputs[i].node->id]);
+        gs_plan_output o = { gs_xstrdup(g->outputs[i].name), r, NULL, r->shape };
+
+        GS_PUSH(p->outputs, p->n_outputs, p->cap_outputs, o);
+        GS_PUSH(made, n_made, cap_made, r);
+    }
+    for (int i = 0; i < g->n_vars; i++) {
+        gs_var *v = g->vars[i];
+        gs_write wr = { .var = v };
+
+        if (v->current == v->initial) continue;
+        wr.value = w.repl[v->current->id];
+        if (wr.value == v->initial) continue;
+        wr.value = own_memory(wr.value);
+        GS_PUSH(made, n_made, cap_made, wr.value);
+        GS_PUSH(p->writes, p->n_writes, p->cap_writes, wr);
+    }
+
+    /* Liveness again, over the canonical nodes: identities leave operands behind. */
+    free(p->info);
+    p->n_info = g->n_nodes;
+    p->info = gs_xalloc((size_t)p->n_info * sizeof *p->info);
+    for (int i = 0; i < p->n_outputs; i++) mark_live(p, p->outputs[i].node);
+    for (int i = 0; i < p->n_writes; i++) mark_live(p, p->writes[i].value);
+
+    /* Order: as first met, operands before users. A node that an identity made on the way may have unlisted operands of its own
+     * (affine of affine), which are listed first. */
+    listed = gs_xalloc((size_t)p->n_info * sizeof *listed);
+    for (int i = 0; i < n_made; i++) {
+        gs_node **stack = NULL;
+        int top = 0, cap = 0;
+
+        GS_PUSH(stack, top, cap, made[i]);
+        while (top) {
+            gs_node *x = stack[top - 1];
+            bool ready = true;
+
+            if (listed[x->id] || !p->info[x->id].live) {
+                top--;
+                continue;
+            }
+            for (int k = 0; k < x->n_in; k++)
+                if (!listed[x->in[k]->id]) {
+                    GS_PUSH(stack, top, cap, x->in[k]);
+                    ready = false;
+                }
+            if (!ready) continue;
+            listed[x->id] = true;
+            p->info[x->id].order = p->n_order;
+            GS_PUSH(p->order, p->n_order, p->cap_order, x);
+            top--;
+        }
+        free(stack);
+    }
+    for (int i = 0; i < p->n_order; i++)
+        for (int k = 0; k < p->order[i]->n_in; k++) p->info[p->order[i]->in[k]->id].uses++;
+    for (int i = 0; i < p->n_outputs; i++) {
+        p->info[p->outputs[i].node->id].result = true;
+        p->info[p->outputs[i].node->id].uses++;
+    }
+    for (int i = 0; i < p->n_writes; i++) {
+        p->info[p->writes[i].value->id].result = true;
+        p->info[p->writes[i].value->id].uses++;
+    }
+    gs_debug(3, "simplify: %d nodes made, %d kept", n0, p->n_order);
+    free(listed);
+    free(made);
+    free(w.repl);
+    free(w.seen.slot);
+    return gs_graph_status(g);
+}

@@ -1,0 +1,164 @@
+/* Private to src/plan: the plan object and what its passes share. */
+#ifndef GS_PLAN_INT_H
+#define GS_PLAN_INT_H
+
+#include "plan/plan.h"
+
+/* ---- the canonical program (pass_simplify.c) ---- */
+
+/* What a live node is to the fuser. */
+typedef enum gs_node_kind {
+    GS_NK_SOURCE,   /* input, variable, const_data: exists in memory before the step */
+    GS_NK_EXPR,     /* elementwise, full, iota: can be recomputed anywhere from its operands */
+    GS_NK_VIEW,     /* broadcast, permute, slice: read through strides */
+    GS_NK_RESHAPE,  /* another shape for the bytes of its input */
+    GS_NK_SUM,      /* reduction with prologue and epilogue */
+    GS_NK_KERNEL,   /* everything else: own lowering */
+} gs_node_kind;
+
+typedef struct gs_unit gs_unit;
+
+typedef struct gs_ninfo { /* by node id */
+    bool live;
+    int order;          /* position in plan->order */
+    int uses;           /* consumers among live nodes and results */
+    bool result;        /* wanted as output or assignment */
+    bool root;          /* gets a value */
+    bool hard;          /* root even if all its consumers are fused with it */
+    bool read_outside;  /* some other unit reads it: it must be stored */
+    gs_unit *unit;      /* roots: who computes it */
+    gs_value *value;
+} gs_ninfo;
+
+typedef enum gs_unit_kind { GS_U_EXPR, GS_U_SUM, GS_U_KERNEL } gs_unit_kind;
+
+/* One thing to launch: elementwise roots over one shape; sums over one shape and axes, with elementwise roots over the sums'
+ * shape behind them; or one op with its own lowering. */
+struct gs_unit {
+    gs_unit_kind kind;
+    int id;
+    gs_node **roots;  int n_roots, cap_roots; /* in order of computation */
+    gs_shape shape;           /* of the elementwise roots (SUM: the sums' shape) */
+    gs_shape in_shape;        /* SUM: what is summed */
+    unsigned axes;
+    int n_leaves;             /* distinct reads, an upper bound */
+    int last_order;           /* largest order among roots */
+    uint64_t *ancestors;      /* bit set of unit ids that must run before */
+    int *deps; int n_deps, cap_deps; /* units that must run directly before */
+    bool scheduled, visiting;
+};
+
+/* A variable's new value, written at the end of the step. */
+typedef struct gs_write {
+    gs_var *var;
+    gs_node *value;
+    int store_index;
+    bool in_place;      /* the unit that computes value writes the variable's storage */
+} gs_write;
+
+typedef struct gs_plan_output { char *name; gs_node *node; gs_value *value; gs_shape shape; } gs_plan_output;
+typedef struct gs_plan_input { char *name; gs_value *value; gs_shape shape; gs_dtype dtype; } gs_plan_input;
+
+typedef struct gs_chunk { size_t size; } gs_chunk;
+
+struct gs_plan {
+    gs_device *d;
+    gs_store *store;
+    bool own_store;
+    bool off_cse, off_simplify, off_fuse, off_inplace, dry_run;
+
+    /* compile time only */
+    gs_graph *g;
+    gs_arena *arena;
+    gs_node **order; int n_order, cap_order;
+    gs_ninfo *info; int n_info;
+    gs_unit **units; int n_units, cap_units;
+    int set_words;              /* 64-bit words of a bit set of units */
+    gs_unit **schedule; int n_schedule;
+    gs_write *writes; int n_writes, cap_writes;
+    gs_str source;              /* generated kernels of this plan */
+    uint64_t *kernel_hashes; int n_kernels, cap_kernels;
+
+    /* the plan itself */
+    gs_value **values; int n_values, cap_values;
+    gs_launch **launches; int n_launches, cap_launches;
+    gs_plan_output *outputs; int n_outputs, cap_outputs;
+    gs_plan_input *inputs; int n_inputs, cap_inputs;
+    gs_value *step_block;       /* NULL when nothing is random */
+    gs_chunk *chunks; int n_chunks, cap_chunks; /* workspace sizes */
+    gs_buffer *constants;       /* inputs and tables */
+    size_t constant_bytes;
+    int workspace_gen;          /* the store's workspace that the kernels are bound to */
+    double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
+    int runs;
+};
+
+struct gs_store {
+    gs_device *d;
+    uint64_t seed;
+    struct gs_tensor {
+        char *name;
+        gs_shape shape;
+        gs_dtype dtype;
+        bool trainable;
+        gs_buffer *buffer;
+        size_t offset;
+    } *t;
+    int n, cap;
+    gs_buffer **buffers; int n_buffers, cap_buffers; /* hold the tensors */
+    gs_buffer **workspace; size_t *workspace_size; int n_workspace, cap_workspace;
+    int workspace_gen;
+};
+
+gs_node_kind gs__kind(const gs_node *n);
+static inline gs_ninfo *gs__info(gs_plan *p, const gs_node *n) { return &p->info[n->id]; }
+/* The node whose bytes n shows: through reshapes. */
+gs_node *gs__storage(gs_node *n);
+
+/* Passes, in order. Each is one file. */
+gs_status gs__pass_simplify(gs_plan *p); /* live nodes, simplification, merging: fills order, info, writes, outputs */
+gs_status gs__pass_fuse(gs_plan *p);     /* roots and units */
+gs_status gs__pass_schedule(gs_plan *p); /* order of units; which assignments are written in place */
+gs_status gs__pass_lower(gs_plan *p);    /* units to launches */
+gs_status gs__pass_memory(gs_plan *p);   /* lifetimes, in-place, offsets */
+gs_status gs__plan_bind(gs_plan *p);     /* buffers, programs, kernels, arguments */
+gs_status gs__plan_rebind(gs_plan *p);   /* after the workspace moved */
+
+/* Index maps: dimension j of a node is iteration dimension dim[j] (or constant, -1) plus start[j]. */
+typedef struct gs_vmap { int rank; int dim[GS_MAX_DIMS]; int64_t start[GS_MAX_DIMS]; } gs_vmap;
+gs_vmap gs__vmap_identity(int rank);
+/* The map of the input of a view node, from the view's own. */
+gs_vmap gs__vmap_view(const gs_node *view, const gs_vmap *m);
+/* Is reading through m, over an iteration of `shape`, the same as reading element by element? */
+bool gs__vmap_is_identity(const gs_vmap *m);
+
+/* Calls fn for every leaf (a node with a value: source, root, or reshape of one) that the expression of n reads. Does not enter n's own
+ * operands when they are roots. */
+typedef void gs_leaf_fn(void *user, gs_node *leaf, const gs_vmap *m);
+void gs__walk_leaves(gs_plan *p, gs_node *n, const gs_vmap *m, bool top, gs_leaf_fn *fn, void *user);
+
+/* Calls fn for every leaf that a unit reads. */
+void gs__unit_leaves(gs_plan *p, gs_unit *u, gs_leaf_fn *fn, void *user);
+/* The unit that computes a leaf's bytes; NULL for sources. */
+gs_unit *gs__leaf_unit(gs_plan *p, gs_node *leaf);
+
+static inline bool gs__bit(const uint64_t *set, int i) { return set[i / 64] >> (i % 64) & 1; }
+static inline void gs__set_bit(uint64_t *set, int i) { set[i / 64] |= 1ull << (i % 64); }
+/* Adds `before` and all that runs before it to what runs before u, and before all that run after u. */
+void gs__unit_after(gs_plan *p, gs_unit *u, gs_unit *before);
+
+/* codegen.c: launches of an EXPR or SUM unit. A store to a part of a tensor (concat, pad): base offset and strides over the roots' shape;
+ * NULL: the root's own value. */
+typedef struct gs_store_at { gs_value *value; int64_t offset; int64_t stride[GS_MAX_DIMS]; } gs_store_at;
+gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape shape, const gs_store_at *at);
+gs_status gs__emit_sum(gs_plan *p, gs_unit *u);
+
+gs_value *gs__value_new(gs_plan *p, gs_place place, int64_t count, gs_dtype dtype, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+gs_launch *gs__launch_generated(gs_plan *p, const char *kernel);
+
+/* store.c */
+int gs__store_add_var(gs_store *s, const gs_var *v, gs_status *st);
+gs_status gs__store_workspace(gs_store *s, const gs_chunk *chunks, int n);
+
+#endif
