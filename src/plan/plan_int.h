@@ -157,8 +157,13 @@ gs_value *gs__value_new(gs_plan *p, gs_place place, int64_t count, gs_dtype dtyp
     __attribute__((format(printf, 5, 6)));
 gs_launch *gs__launch_generated(gs_plan *p, const char *kernel);
 
+/* bind.c: where a value lies now, offset in bytes. print.c. */
+gs_buffer *gs__plan_buffer(const gs_plan *p, const gs_value *v, size_t *offset);
+void gs__plan_print_times(const gs_plan *p);
+
 /* store.c */
-int gs__store_add_var(gs_store *s, const gs_var *v, gs_status *st);
+/* Adds the graph's variables that the store lacks; allocate: with memory and initial values (a dry run needs neither). */
+gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate);
 gs_status gs__store_workspace(gs_store *s, const gs_chunk *chunks, int n);
 
 #endif

@@ -1,0 +1,131 @@
+/* gs_compile: the passes in order, the check that the plan fits, and freeing. */
+#include "plan/plan_int.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_off(const char *list, const char *pass)
+{
+    const size_t n = strlen(pass);
+
+    for (const char *c = list; c && (c = strstr(c, pass)); c += n)
+        if ((c == list || c[-1] == ',') && (c[n] == 0 || c[n] == ',')) return true;
+    return false;
+}
+
+static gs_status check_fits(const gs_plan *p)
+{
+    const gs_device_info *info = gs_plan_device(p);
+    const gs_plan_stats t = gs_plan_get_stats(p);
+    const size_t need = t.state_bytes + t.workspace_bytes + t.constant_bytes;
+    char a[32], b[32], c[32], d[32];
+
+    if (need <= info->memory) return GS_OK;
+    return gs_fail(GS_ELIMIT, "the plan needs %s (parameters and optimiser %s, activations %s) and %s has %s: use a smaller batch, "
+                              "image size or width", gs_bytes_text(a, (double)need), gs_bytes_text(b, (double)t.state_bytes),
+                   gs_bytes_text(c, (double)t.workspace_bytes), info->name, gs_bytes_text(d, (double)info->memory));
+}
+
+static void free_compile_time(gs_plan *p)
+{
+    for (int i = 0; i < p->n_units; i++) {
+        free(p->units[i]->roots);
+        free(p->units[i]->deps);
+    }
+    free(p->order);
+    free(p->info);
+    free(p->units);
+    free(p->schedule);
+    free(p->writes);
+    free(p->kernel_hashes);
+    gs_str_free(&p->source);
+    gs_arena_free(p->arena);
+    p->order = NULL;
+    p->info = NULL;
+    p->units = p->schedule = NULL;
+    p->writes = NULL;
+    p->kernel_hashes = NULL;
+    p->arena = NULL;
+    p->g = NULL;
+    p->n_units = 0;
+}
+
+gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out)
+{
+    gs_plan *p = NULL;
+    gs_status st = GS_OK;
+    char *off = NULL;
+
+    *out = NULL;
+    TRY(gs_graph_status(g));
+    p = gs_xalloc(sizeof *p);
+    p->d = d;
+    p->g = g;
+    p->arena = gs_arena_new();
+    p->dry_run = opts && opts->dry_run;
+    off = gs_xstrdup(opts && opts->off ? opts->off : "");
+    p->off_cse = is_off(off, "cse");
+    p->off_simplify = is_off(off, "simplify");
+    p->off_fuse = is_off(off, "fuse");
+    p->off_inplace = is_off(off, "inplace");
+    p->store = store;
+    if (!store || p->dry_run) { /* a dry run leaves the caller's store alone */
+        TRY(gs_store_new(d, 0, &p->store));
+        p->own_store = true;
+    }
+    TRY(gs__store_add(p->store, g, !p->dry_run));
+    TRY(gs__pass_simplify(p));
+    TRY(gs__pass_fuse(p));
+    TRY(gs__pass_schedule(p));
+    TRY(gs__pass_lower(p));
+    TRY(gs__pass_memory(p));
+    TRY(check_fits(p));
+    if (!p->dry_run) TRY(gs__plan_bind(p));
+    if (gs_debug_level() >= 2 && !p->dry_run) p->seconds = gs_xalloc((size_t)GS_MAX(p->n_launches, 1) * sizeof *p->seconds);
+    free_compile_time(p);
+    if (gs_debug_level() >= 3) {
+        char *text = gs_plan_text(p);
+
+        gs_debug(3, "%s", text);
+        free(text);
+    }
+done:
+    free(off);
+    if (st != GS_OK) {
+        gs_plan_free(p);
+        p = NULL;
+    }
+    *out = p;
+    return st;
+}
+
+void gs_plan_free(gs_plan *p)
+{
+    if (!p) return;
+    if (p->seconds && p->runs) gs__plan_print_times(p);
+    for (int i = 0; i < p->n_launches; i++) {
+        gs_launch *l = p->launches[i];
+
+        if (l->k) p->d->drv->free_kernel(p->d, l->k);
+        free(l->kernel);
+        free(l->options);
+        free(l);
+    }
+    for (int i = 0; i < p->n_values; i++) {
+        free(p->values[i]->name);
+        free(p->values[i]->host);
+        free(p->values[i]);
+    }
+    for (int i = 0; i < p->n_outputs; i++) free(p->outputs[i].name);
+    for (int i = 0; i < p->n_inputs; i++) free(p->inputs[i].name);
+    if (p->constants) p->d->drv->free(p->d, p->constants);
+    free_compile_time(p);
+    if (p->own_store) gs_store_free(p->store);
+    free(p->launches);
+    free(p->values);
+    free(p->outputs);
+    free(p->inputs);
+    free(p->chunks);
+    free(p->seconds);
+    free(p);
+}

@@ -1,0 +1,174 @@
+/* Where values lie: lifetimes from the launch list, outputs in the place of inputs that die in the same launch, and offsets in few
+ * chunks. Values are placed from the largest down, each at the lowest gap among those that live at the same time; a chunk never
+ * grows past the device's largest allocation, and a value never spans chunks. */
+#include "plan/plan_int.h"
+
+#include <stdlib.h>
+
+static size_t value_bytes(const gs_value *v)
+{
+    return ((size_t)v->count * 4 + GS_ALIGN - 1) / GS_ALIGN * GS_ALIGN;
+}
+
+static void find_lifetimes(gs_plan *p)
+{
+    for (int i = 0; i < p->n_launches; i++)
+        for (int a = 0; a < p->launches[i]->n_args; a++) {
+            gs_value *v = p->launches[i]->args[a].value;
+
+            if (!v) continue;
+            if (v->first < 0) v->first = i;
+            v->last = i;
+        }
+    for (int i = 0; i < p->n_values; i++)
+        if (p->values[i]->keep) p->values[i]->last = p->n_launches;
+}
+
+static gs_value *root_of(gs_value *v)
+{
+    while (v->same_as) v = v->same_as;
+    return v;
+}
+
+/* Does launch l touch v otherwise than element by element? */
+static bool touched_apart(const gs_launch *l, const gs_value *v)
+{
+    for (int a = 0; a < l->n_args; a++)
+        if (l->args[a].value == v && !l->args[a].elementwise) return true;
+    return false;
+}
+
+static int share_in_place(gs_plan *p)
+{
+    int won = 0;
+
+    for (int i = 0; i < p->n_launches; i++) {
+        gs_launch *l = p->launches[i];
+
+        for (int o = 0; o < l->n_args; o++) {
+            gs_value *out = l->args[o].value;
+
+            if (l->args[o].kind != GS_ARG_OUT || !l->args[o].elementwise || out->place != GS_PLACE_WORKSPACE || out->first != i) continue;
+            for (int a = 0; a < l->n_args && !out->same_as; a++) {
+                gs_value *in = l->args[a].value, *root;
+
+                if (l->args[a].kind != GS_ARG_IN || !l->args[a].elementwise || in->place != GS_PLACE_WORKSPACE) continue;
+                root = root_of(in);
+                if (in->last != i || root->last != i || in->count != out->count || touched_apart(l, in)) continue;
+                out->same_as = root;
+                root->last = out->last;
+                won++;
+            }
+        }
+    }
+    return won;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const gs_value *x = *(gs_value *const *)a, *y = *(gs_value *const *)b;
+
+    if (x->count != y->count) return x->count < y->count ? 1 : -1;
+    return x->id - y->id;
+}
+
+static int by_offset(const void *a, const void *b)
+{
+    const gs_value *x = *(gs_value *const *)a, *y = *(gs_value *const *)b;
+
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Lowest offset in a chunk where v fits beside the n values placed there that live with it. */
+static size_t lowest_gap(gs_value **live, int n, size_t bytes)
+{
+    size_t at = 0;
+
+    qsort(live, (size_t)n, sizeof *live, by_offset);
+    for (int i = 0; i < n; i++) {
+        const size_t end = live[i]->offset + value_bytes(live[i]);
+
+        if (at + bytes <= live[i]->offset) return at;
+        if (end > at) at = end;
+    }
+    return at;
+}
+
+static gs_status place_all(gs_plan *p)
+{
+    const size_t limit = gs_plan_device(p)->max_alloc;
+    gs_value **todo = NULL, **live = gs_xalloc((size_t)GS_MAX(p->n_values, 1) * sizeof *live);
+    int n = 0, cap = 0;
+    gs_status st = GS_OK;
+
+    for (int i = 0; i < p->n_values; i++) {
+        gs_value *v = p->values[i];
+
+        if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0) GS_PUSH(todo, n, cap, v);
+    }
+    if (n) qsort(todo, (size_t)n, sizeof *todo, by_size);
+    for (int i = 0; i < n && st == GS_OK; i++) {
+        gs_value *v = todo[i];
+        const size_t bytes = value_bytes(v);
+        int best = -1;
+        size_t best_at = 0, best_growth = 0;
+
+        for (int c = 0; c < p->n_chunks; c++) {
+            int n_live = 0;
+            size_t at, growth;
+
+            for (int k = 0; k < i; k++)
+                if (todo[k]->buffer == c && todo[k]->first <= v->last && v->first <= todo[k]->last) live[n_live++] = todo[k];
+            at = lowest_gap(live, n_live, bytes);
+            if (at + bytes > limit) continue;
+            growth = at + bytes > p->chunks[c].size ? at + bytes - p->chunks[c].size : 0;
+            if (best >= 0 && growth >= best_growth) continue;
+            best = c;
+            best_at = at;
+            best_growth = growth;
+        }
+        if (best < 0) {
+            gs_chunk c = { 0 };
+            char text[32], most[32];
+
+            if (bytes > limit)
+                st = gs_fail(GS_ELIMIT, "%s needs %s in one piece, the device allocates at most %s: use a smaller batch or size",
+                             v->name, gs_bytes_text(text, (double)bytes), gs_bytes_text(most, (double)limit));
+            best = p->n_chunks;
+            GS_PUSH(p->chunks, p->n_chunks, p->cap_chunks, c);
+        }
+        v->buffer = best;
+        v->offset = best_at;
+        if (best_at + bytes > p->chunks[best].size) p->chunks[best].size = best_at + bytes;
+    }
+    for (int i = 0; i < p->n_values; i++) {
+        gs_value *v = p->values[i], *root = root_of(v);
+
+        if (v == root) continue;
+        v->buffer = root->buffer;
+        v->offset = root->offset;
+    }
+    free(todo);
+    free(live);
+    return st;
+}
+
+gs_status gs__pass_memory(gs_plan *p)
+{
+    gs_status st;
+    int won = 0;
+
+    find_lifetimes(p);
+    if (!p->off_inplace) won = share_in_place(p);
+    st = place_all(p);
+    p->constant_bytes = 0;
+    for (int i = 0; i < p->n_values; i++) {
+        gs_value *v = p->values[i];
+
+        if (v->place != GS_PLACE_INPUT && v->place != GS_PLACE_CONSTANT) continue;
+        v->offset = p->constant_bytes;
+        p->constant_bytes += value_bytes(v);
+    }
+    gs_debug(3, "memory: %d launches, %d values, %d in place, %d chunks", p->n_launches, p->n_values, won, p->n_chunks);
+    return st;
+}
