@@ -27,14 +27,14 @@ static void build_net(gs_graph *g)
     gs_node *w1 = gs_param(g, "w1", GS_SHAPE(65, 17), (gs_init){ GS_INIT_NORMAL, 0, 0.3 });
     gs_node *b1 = gs_param(g, "b1", GS_SHAPE(65), (gs_init){ GS_INIT_NORMAL, 0, 0.1 });
     gs_node *w2 = gs_param(g, "w2", GS_SHAPE(1, 65), (gs_init){ GS_INIT_NORMAL, 0, 0.3 });
-    gs_node *h = gs_add(gs_matmul(x, w1, false, true), b1), *mean, *var, *y, *loss;
+    gs_node *h = gs_matmul(x, w1, false, true), *mean, *var, *y, *loss;
     gs_node *wrt[3] = { w1, b1, w2 }, *grad[3];
     const char *names[3] = { "w1", "b1", "w2" };
     gs_node *t = gs_affine(gs_read(gs_variable(g, "t", GS_SCALAR, GS_F32, (gs_init){ 0 }, false)), 1, 1);
 
     gs_moments(h, GS_AXIS(0), &mean, &var);
     h = gs_mul(gs_sub(h, mean), gs_rsqrt(gs_affine(var, 1, 1e-5)));
-    h = gs_leaky_relu(h, 0.2);
+    h = gs_leaky_relu(gs_add(h, b1), 0.2); /* a bias before the statistics would have a gradient of rounding noise */
     y = gs_matmul(h, w2, false, true);
     loss = gs_mean(gs_softplus(gs_neg(y)), GS_ALL, false);
     gs_grad(loss, wrt, 3, grad);

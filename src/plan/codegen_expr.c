@@ -214,7 +214,7 @@ void gs__gen_index(gs_gen *g, gs_str *s, const gs_access *a)
 void gs__gen_decode(gs_gen *g, gs_str *s, const char *from, const int *dims, int n)
 {
     (void)g;
-    if (n == 0) return;
+    if (n <= 0) return;
     if (n == 1) {
         gs_str_printf(s, "    const int d%d = %s;\n", dims[0], from);
         return;
