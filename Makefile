@@ -24,7 +24,7 @@ APP_LIBS    := $(shell pkg-config --libs $(APP_PKGS) 2>/dev/null) -linih
 
 src_of  = $(sort $(foreach d,$(1),$(shell find src/$(d) -name '*.c' 2>/dev/null)))
 ENGINE  := $(patsubst %.c,$B/%.o,$(filter-out $(if $(CUDA),,src/device/cuda.c),$(call src_of,$(ENGINE_DIRS)))) $B/gen/kernels.o
-APP     := $(patsubst %.c,$B/%.o,$(call src_of,$(APP_DIRS)))
+APP     := $(patsubst %.c,$B/%.o,$(call src_of,$(APP_DIRS))) $B/gen/opcases.o
 CLI     := $(patsubst %.c,$B/%.o,$(call src_of,cli))
 TESTS   := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
 RUNNERS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/*_runner.c)))
@@ -60,12 +60,16 @@ $B/%.o: %.c
 	@mkdir -p $(@D); echo "  CC  $<"
 	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -MMD -MP -c -o $@ $<
 
-$B/gen/kernels.o: $B/gen/kernels.c
+$B/gen/%.o: $B/gen/%.c
 	$Q$(CC) $(STD) $(CFLAGS) -Isrc -c -o $@ $<
 
 $B/gen/kernels.c: $B/tools/embed $(KERNELS)
 	@mkdir -p $(@D); echo "  GEN $@"
 	$Q$B/tools/embed $(KERNELS) > $@
+
+$B/gen/opcases.c: $B/tools/embed tests/cases/ops.txt
+	@mkdir -p $(@D); echo "  GEN $@"
+	$Q$B/tools/embed -t gs__opcases_text tests/cases/ops.txt > $@
 
 $B/tools/%: tools/%.c
 	@mkdir -p $(@D)
