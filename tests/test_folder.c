@@ -4,6 +4,7 @@
 #include <cjson/cJSON.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "data/folder.h"
 #include "data/idx.h"
@@ -50,25 +51,35 @@ static void test_load(void **state)
     put(dir, "pear", "b.png", 40, 20, 0, 200, 0);
     put(dir, "pear", "a.png", 8, 8, 1, 2, 3);
     put(dir, "apple", "z.PNG", 3, 5, 250, 0, 0);
+    {
+        char *deep = gs_path_join(dir, "apple/green");
+
+        put(deep, "small", "y.png", 2, 2, 3, 99, 3); /* belongs to apple */
+        free(deep);
+        deep = gs_path_join(dir, "apple/loop");
+        assert_int_equal(symlink("..", deep), 0); /* must not be followed */
+        free(deep);
+    }
     put_bytes(dir, "notes.txt", "not a picture");
     assert_ok(gs_folder_load(&s, &names, dir, &o));
-    assert_int_equal(s.n, 3);
+    assert_int_equal(s.n, 4);
     assert_int_equal(s.classes, 2);
     assert_int_equal(s.c, 3);
     assert_string_equal(names[0], "apple");
     assert_string_equal(names[1], "pear");
-    assert_memory_equal(s.labels, ((uint8_t[]){ 0, 1, 1 }), 3);
+    assert_memory_equal(s.labels, ((uint8_t[]){ 0, 0, 1, 1 }), 4);
     for (int i = 0; i < 64; i++) { /* colours survive scaling and cutting */
-        assert_memory_equal(s.images + 3 * i, ((uint8_t[]){ 250, 0, 0 }), 3);
-        assert_memory_equal(s.images + 192 + 3 * i, ((uint8_t[]){ 1, 2, 3 }), 3);
-        assert_memory_equal(s.images + 384 + 3 * i, ((uint8_t[]){ 0, 200, 0 }), 3);
+        assert_memory_equal(s.images + 3 * i, ((uint8_t[]){ 3, 99, 3 }), 3);
+        assert_memory_equal(s.images + 192 + 3 * i, ((uint8_t[]){ 250, 0, 0 }), 3);
+        assert_memory_equal(s.images + 384 + 3 * i, ((uint8_t[]){ 1, 2, 3 }), 3);
+        assert_memory_equal(s.images + 576 + 3 * i, ((uint8_t[]){ 0, 200, 0 }), 3);
     }
     free(names[0]), free(names[1]), free(names);
     gs_labelled_free(&s);
 
     assert_ok(gs_folder_load(&s, NULL, dir, &(gs_folder_opts){ .side = 4, .channels = 1, .per_class = 1 }));
     assert_int_equal(s.n, 2);
-    assert_int_equal(s.images[0], 75); /* 0.299 * 250 */
+    assert_int_equal(s.images[0], 59); /* 0.299 * 3 + 0.587 * 99 + 0.114 * 3 = 59.35 */
     gs_labelled_free(&s);
 
     {
@@ -80,8 +91,8 @@ static void test_load(void **state)
         assert_ok(gs_folder_load(&s, NULL, dir, &(gs_folder_opts){ .side = 8, .skip_bad = true }));
         gs_log_set(NULL, NULL);
         assert_int_equal(warnings, 1);
-        assert_int_equal(s.n, 3);
-        assert_memory_equal(s.images + 384, ((uint8_t[]){ 0, 200, 0 }), 3);
+        assert_int_equal(s.n, 4);
+        assert_memory_equal(s.images + 576, ((uint8_t[]){ 0, 200, 0 }), 3);
         gs_labelled_free(&s);
         assert_ok(gs_mkdirs(empty));
         assert_fails(gs_folder_load(&s, NULL, dir, &(gs_folder_opts){ .side = 8, .skip_bad = true }), GS_EFORMAT, "quince");

@@ -69,7 +69,7 @@ static void test_gzip(void **state)
 
     (void)state;
     memcpy(plain, (uint8_t[]){ 0, 0, 8, 1, 0, 1, 0x86, 0xa0 }, 8);
-    for (int i = 0; i < N; i++) plain[8 + i] = (uint8_t)(i * i >> 5);
+    for (int i = 0; i < N; i++) plain[8 + i] = (uint8_t)((unsigned)i * i >> 5);
     n = gzip(packed, 2 * N, plain, 8 + N);
     assert_ok(gs_idx_parse(packed, n, "gz", &x));
     assert_int_equal(x.dims[0], N);

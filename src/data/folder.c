@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "data/folder.h"
 #include "data/folder_int.h"
 #include "data/image.h"
 
 #define PICTURES_MAX 20000000
+#define DEPTH_MAX    16
 
 static bool is_picture(const char *name)
 {
@@ -30,8 +32,16 @@ void gs__picture_list_free(picture_list *l)
     *l = (picture_list){0};
 }
 
-/* The pictures of one folder; with subfolders allowed, these are added as classes. */
-static gs_status list_one(picture_list *l, const char *dir, int class_, bool subfolders)
+/* A link to a folder could lead back up, so links are followed in the root only, where a user puts them. */
+static bool is_link(const char *path)
+{
+    struct stat info;
+
+    return lstat(path, &info) == 0 && S_ISLNK(info.st_mode);
+}
+
+/* The pictures below one folder; the subfolders of the root (depth 0) are the classes. */
+static gs_status list_one(picture_list *l, const char *dir, int class_, int depth)
 {
     char **names = NULL;
     int n = 0;
@@ -41,9 +51,11 @@ static gs_status list_one(picture_list *l, const char *dir, int class_, bool sub
         char *path = gs_path_join(dir, names[i]);
 
         if (gs_dir_exists(path)) {
-            if (subfolders) {
+            if (depth == 0) {
                 GS_PUSH(l->classes, l->n_classes, l->cap_classes, gs_xstrdup(names[i]));
-                st = list_one(l, path, l->n_classes - 1, false);
+                st = list_one(l, path, l->n_classes - 1, 1);
+            } else if (depth < DEPTH_MAX && !is_link(path)) {
+                st = list_one(l, path, class_, depth + 1);
             }
         } else if (!is_picture(names[i])) {
             l->ignored++;
@@ -64,7 +76,7 @@ gs_status gs__picture_list(picture_list *l, const char *root)
     gs_status st;
 
     *l = (picture_list){0};
-    st = list_one(l, root, -1, true);
+    st = list_one(l, root, -1, 0);
     if (st != GS_OK) gs__picture_list_free(l);
     return st;
 }

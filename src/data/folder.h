@@ -1,6 +1,8 @@
 /* A folder with one subfolder per class as a labelled set: the user's own pictures.
  *
  *   root/apple/1.png  root/apple/2.jpg  root/pear/x.png ...     labels follow the sorted names of the subfolders
+ *
+ * What lies deeper (root/pear/green/y.png) belongs to the class of its first folder.
  */
 #ifndef GS_DATA_FOLDER_H
 #define GS_DATA_FOLDER_H

@@ -10,14 +10,14 @@ typedef struct picture_file {
 } picture_file;
 
 typedef struct picture_list {
-    picture_file *files; /* sorted by class, then by name */
+    picture_file *files; /* in the order of names, folder by folder */
     int n, cap;
-    char **classes; /* sorted names of the subfolders that hold pictures, or are empty */
+    char **classes; /* sorted names of the subfolders of the root */
     int n_classes, cap_classes;
     int ignored; /* files with other endings */
 } picture_list;
 
-/* Lists root and, below it, one level of subfolders. */
+/* Lists root and all below it, at most 16 folders deep. */
 gs_status gs__picture_list(picture_list *l, const char *root);
 void gs__picture_list_free(picture_list *l);
 

@@ -212,7 +212,7 @@ static gs_status picture_folder(cJSON *r, const char *dir)
     TRY(gs__picture_list(&l, dir));
     if (l.n == 0)
         TRY(gs_fail(GS_EIO, "%s: neither IDX files (train-images-idx3-ubyte, ...) nor .png, .jpg or .jpeg pictures here or "
-                            "one folder down", dir));
+                            "below", dir));
     s = gs_try_alloc(l.n, sizeof *s, "list of pictures");
     TRY(s ? GS_OK : GS_ENOMEM);
     gs_parallel_for(l.n, 0, look_at, &(look_job){ &l, s });
