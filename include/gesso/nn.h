@@ -23,6 +23,7 @@ extern "C" {
 /* How the layers behave that differ between training and use. The zero value is evaluation. */
 typedef struct gs_mode {
     bool train; /* batch statistics and their running averages, dropout, power iteration */
+    bool hold;  /* with train: as in training, but running statistics and spectral vectors are not assigned */
     /* Gives dropout's mask (1 kept, 0 dropped; fp32) for the layer of that name, or NULL: the mask is drawn. May itself be NULL. */
     gs_node *(*mask)(void *user, gs_graph *g, const char *name, gs_shape shape);
     void *user;

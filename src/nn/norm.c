@@ -151,8 +151,10 @@ gs_node *gs_batch_norm_layer(gs_node *x, const char *name, const gs_mode *mode, 
         y = NN_FAIL(x, "batch_norm", GS_EINVAL, "training needs more than one value a channel: use a batch of 2 or more");
     } else {
         gs_moments(x, axes, &m, &v);
-        run_average(mean, m, momentum);
-        run_average(var, gs_scale(v, n / (n - 1)), momentum);
+        if (!mode->hold) {
+            run_average(mean, m, momentum);
+            run_average(var, gs_scale(v, n / (n - 1)), momentum);
+        }
         y = scale_shift(gs__standardize(x, m, v, eps_of(o)), w, b);
     }
     nn_leave(g, name);

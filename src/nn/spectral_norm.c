@@ -41,8 +41,10 @@ gs_node *gs_spectral_norm(gs_graph *g, gs_shape shape, gs_init init, int axis, i
         }
         u = gs_detach(u);
         v = gs_detach(v);
-        gs_assign(var_u, gs_reshape(u, GS_SHAPE(rows)));
-        gs_assign(var_v, gs_reshape(v, GS_SHAPE(cols)));
+        if (!mode->hold) {
+            gs_assign(var_u, gs_reshape(u, GS_SHAPE(rows)));
+            gs_assign(var_v, gs_reshape(v, GS_SHAPE(cols)));
+        }
     }
     s = gs_reshape(gs_sum(gs_mul(u, gs_matmul(mat, v, false, false)), GS_ALL, false), GS_SCALAR);
     if (sigma) *sigma = s;
