@@ -29,6 +29,7 @@ CLI     := $(patsubst %.c,$B/%.o,$(call src_of,cli))
 TESTS   := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
 RUNNERS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/*_runner.c)))
 TESTLIB := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/lib/*.c)))
+GOLDEN  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/golden/*.c)))
 KERNELS := $(sort $(shell find cl -name '*.cl' -o -name '*.h'))
 EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c)))
 
@@ -75,10 +76,13 @@ $B/tools/%: tools/%.c
 	@mkdir -p $(@D)
 	$Q$(CC) -O1 -o $@ $<
 
+# Programs that run golden cases or graphs on both sides, device and reference.
+$B/tests/golden_runner $B/tests/test_golden $B/tests/test_nn $B/tests/test_cgan_model: $(GOLDEN)
+
 $B/tests/%: tests/%.c $(TESTLIB) $B/app.a $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
 	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -Itests -MMD -MP -o $@ $< \
-	    $(TESTLIB) $B/app.a $B/libgesso.a -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
+	    $(TESTLIB) $(filter $B/tests/golden/%,$^) $B/app.a $B/libgesso.a -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
 
 $B/examples/%: examples/%.c $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"

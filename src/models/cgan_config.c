@@ -7,9 +7,9 @@
 
 #define BIG 2147483647.0
 
+/* Beside the keys that every system has (seed, device, checkpoints). */
 static const gs_config_row rows[] = {
     /* section, key, type, preset, min, max, choices, help */
-    { "model", "system", GS_CONFIG_CHOICE, "cgan", 0, 0, "cgan", "which system the file configures" },
     { "model", "profile", GS_CONFIG_CHOICE, "concat", 0, 0, "concat embed paper ln zn_mlp cdcgan ar bars",
       "networks, losses and schedule of one source; it decides the presets of the keys that are auto" },
     { "model", "image_size", GS_CONFIG_INT, "auto", 4, 256, NULL, "side of the square pictures; cdcgan needs 32" },
@@ -67,7 +67,6 @@ static const gs_config_row rows[] = {
     { "train", "batch_size", GS_CONFIG_INT, "auto", 1, 65536, NULL, "pictures a step" },
     { "train", "n_epochs", GS_CONFIG_INT, "auto", 1, BIG, NULL, "passes through the data" },
     { "train", "drop_last", GS_CONFIG_BOOL, "0", 0, 1, NULL, "leave out the last, smaller batch of an epoch" },
-    { "train", "seed", GS_CONFIG_INT, "0", 0, BIG, NULL, "of initial weights, order, noise and masks" },
     { "train", "log_every", GS_CONFIG_INT, "100", 1, BIG, NULL, "batches between log lines" },
 
     { "sample", "sample_interval", GS_CONFIG_INT, "1", 0, BIG, NULL, "epochs between grids; 0: none" },
