@@ -1,0 +1,38 @@
+/* Any mixture of case files: op cases together, others one by one, verdicts in the order of the files. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "golden.h"
+
+int golden_run_files(char *const *paths, int n, gs_device *d, int *skipped)
+{
+    golden_case *cases = gs_xalloc((size_t)n * sizeof(*cases) + 1), **ops = gs_xalloc((size_t)n * sizeof(*ops) + 1);
+    int n_ops = 0, failures = 0;
+
+    *skipped = 0;
+    for (int i = 0; i < n; i++) {
+        if (golden_open(paths[i], &cases[i]) != GS_OK) {
+            printf("FAIL %s: %s\n", paths[i], gs_last_error());
+            failures++;
+        } else if (strcmp(cases[i].system, "op") == 0) {
+            ops[n_ops++] = &cases[i];
+        }
+    }
+    golden_run_ops(ops, n_ops, d);
+    for (int i = 0; i < n; i++) {
+        golden_case *c = &cases[i];
+
+        if (!c->file) continue;
+        if (strcmp(c->system, "cgan") == 0) golden_run_cgan(c, d);
+        if (strcmp(c->system, "op") == 0 || strcmp(c->system, "cgan") == 0) {
+            if (!golden_verdict(c)) failures++;
+        } else {
+            printf("SKIP %s: system %s not built yet\n", c->name, c->system);
+            (*skipped)++;
+        }
+        golden_close(c);
+    }
+    free(cases);
+    free(ops);
+    return failures;
+}
