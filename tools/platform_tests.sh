@@ -9,8 +9,8 @@ platform=$1 B=$2 only=${3:-}
 
 # Tests that open a device; under valgrind all that are quick enough on the null device.
 case $platform in
-valgrind) tests="base device plan graph nn idx image safetensors checkpoint config" ;;
-*) tests="device device_cache ops plan kernels" ;;
+valgrind) tests="base device plan ops_ref nn idx safetensors checkpoint config metrics" ;;
+*) tests="device device_cache kernels plan ops" ;;
 esac
 
 run() { # test program
