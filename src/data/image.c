@@ -152,7 +152,7 @@ static void nearest_row(uint8_t *dst, const gs_image *src, int y, int w, int h)
     for (int x = 0; x < w; x++) memcpy(dst + x * c, row + (((int64_t)2 * x + 1) * src->w / (2 * (int64_t)w)) * c, c);
 }
 
-gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_resize method)
+gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_image_filter method)
 {
     const gs_status st = gs_image_new(out, w, h, src->c);
 

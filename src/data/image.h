@@ -64,13 +64,13 @@ gs_status gs_png_encode(const gs_image *img, uint8_t **data, size_t *size);
  * grey = 0.299 R + 0.587 G + 0.114 B (Rec. 601), rounded. */
 gs_status gs_image_convert(gs_image *img, int channels, const uint8_t background[3]);
 
-typedef enum gs_resize {
+typedef enum gs_image_filter {
     GS_RESIZE_BILINEAR, /* half-pixel centres, edges clamped, two taps a side: no low-pass when shrinking */
     GS_RESIZE_NEAREST   /* the pixel under the centre: floor((i + 0.5) * src / dst); for label maps */
-} gs_resize;
+} gs_image_filter;
 
 /* A fresh picture of w x h; src stays. GS_EINVAL, GS_ENOMEM. */
-gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_resize method);
+gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_image_filter method);
 /* The cut-out whose upper left corner is (x, y); must lie inside src, else GS_EINVAL. */
 gs_status gs_image_crop(gs_image *out, const gs_image *src, int x, int y, int w, int h);
 
