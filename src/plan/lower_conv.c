@@ -50,6 +50,8 @@ static gs_status lower(gs_plan *p, const gs_node *n)
 {
     const gs_conv c = geometry(n);
 
+    if (gs_plan_on_cpu(p) && gs__conv_cpu(p, &c, gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1])))
+        return GS_OK;
     direct(p, &c, n);
     return GS_OK;
 }

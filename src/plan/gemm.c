@@ -1,0 +1,156 @@
+/* Matrix products: which provider computes one, and its launch. C (M,N) = alpha op(A) op(B) + beta C.
+ *
+ * The table below is read from the top: the first provider that can do a product on the device gets it. $GESSO_GEMM names one
+ * to use wherever it can. A tuner can later put a measured choice before the table; an epilogue (bias, activation) belongs
+ * to the providers whose kernels are ours. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "plan/plan_int.h"
+
+typedef struct provider {
+    const char *name;
+    bool (*can)(gs_plan *p, const gs_gemm *g);
+    gs_status (*emit)(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b);
+} provider;
+
+static void args_of(gs_launch *l, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+{
+    /* A padded row length or problem stride leaves elements of C that no provider writes. */
+    const bool whole = g->beta == 0.0f && g->ldc == g->n && (g->batch == 1 || g->stride_c == g->m * g->n);
+
+    if (whole) gs_launch_out(l, c);
+    else gs_launch_inout(l, c);
+    gs_launch_in(l, a);
+    gs_launch_in(l, b);
+}
+
+static void sizes_of(gs_launch *l, const gs_gemm *g)
+{
+    gs_launch_int(l, g->m);
+    gs_launch_int(l, g->n);
+    gs_launch_int(l, g->k);
+    gs_launch_int(l, g->lda);
+    gs_launch_int(l, g->ldb);
+    gs_launch_int(l, g->ldc);
+    gs_launch_int(l, g->batch > 1 ? g->stride_a : 0);
+    gs_launch_int(l, g->batch > 1 ? g->stride_b : 0);
+    gs_launch_int(l, g->batch > 1 ? g->stride_c : 0);
+}
+
+static void cost_of(gs_launch *l, const gs_gemm *g)
+{
+    const double m = (double)g->m, n = (double)g->n, k = (double)g->k;
+
+    gs_launch_cost(l, 2.0 * m * n * k * (double)g->batch,
+                   4.0 * (double)g->batch * (m * k + k * n + m * n * (g->beta != 0.0f ? 2.0 : 1.0)));
+}
+
+/* ---- cl/gemm_cpu.cl ---- */
+
+static bool cpu_can(gs_plan *p, const gs_gemm *g)
+{
+    (void)g;
+    return gs_plan_on_cpu(p);
+}
+
+static gs_status cpu_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+{
+    /* The vectors run along N. A slim product with long M is computed as C^T = op(B)^T op(A)^T, stored transposed. */
+    const bool swap = g->n < 32 && g->m > g->n;
+    gs_gemm s = *g;
+    int64_t strips, chunks, chunk;
+    gs_launch *l;
+
+    if (swap) {
+        s.m = g->n, s.n = g->m;
+        s.ta = !g->tb, s.tb = !g->ta;
+        s.lda = g->ldb, s.ldb = g->lda;
+        s.stride_a = g->stride_b, s.stride_b = g->stride_a;
+    }
+    l = gs_launch_new(p, "gemm_cpu.cl", "gemm_cpu", "-DTA=%d -DTB=%d -DTC=%d", s.ta, s.tb, swap);
+    args_of(l, g, c, swap ? b : a, swap ? a : b);
+    sizes_of(l, &s);
+
+    /* Rows are cut only as far as four groups a core need it: each cut packs the panel of B again. */
+    strips = (s.n + 31) / 32;
+    chunks = (4 * GS_MAX(1, gs_plan_device(p)->compute_units) + strips * s.batch - 1) / (strips * s.batch);
+    chunk = ((s.m + 11) / 12 + chunks - 1) / chunks * 12;
+    gs_launch_int(l, chunk);
+    gs_launch_float(l, s.alpha);
+    gs_launch_float(l, s.beta);
+    gs_launch_grid(l, (size_t)strips, (size_t)((s.m + chunk - 1) / chunk), (size_t)s.batch, 1, 1, 1);
+    cost_of(l, g);
+    return GS_OK;
+}
+
+/* ---- the driver's own library ---- */
+
+static bool driver_can(gs_plan *p, const gs_gemm *g)
+{
+    (void)g;
+    return p->d->drv->gemm != NULL;
+}
+
+static gs_status driver_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+{
+    const gs_driver *drv = p->d->drv;
+    const size_t temp = drv->gemm_temp ? drv->gemm_temp(p->d, g) : 0;
+    gs_launch *l = gs_launch_new(p, NULL, "gemm", "%s", "");
+
+    l->is_gemm = true;
+    l->gemm = *g;
+    args_of(l, g, c, a, b);
+    if (temp) gs_launch_out(l, gs_plan_scratch(p, (int64_t)((temp + 3) / 4), "gemm scratch"));
+    cost_of(l, g);
+    return GS_OK;
+}
+
+/* ---- cl/gemm_tile.cl ---- */
+
+static bool tile_can(gs_plan *p, const gs_gemm *g)
+{
+    (void)p, (void)g;
+    return true;
+}
+
+static gs_status tile_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+{
+    const int side = gs_plan_device(p)->max_group >= 256 ? 16 : 8;
+    const int64_t tile = 4 * side;
+    gs_launch *l = gs_launch_new(p, "gemm_tile.cl", "gemm_tile", "-DTA=%d -DTB=%d -DSIDE=%d", g->ta, g->tb, side);
+
+    args_of(l, g, c, a, b);
+    sizes_of(l, g);
+    gs_launch_float(l, g->alpha);
+    gs_launch_float(l, g->beta);
+    gs_launch_grid(l, (size_t)((g->n + tile - 1) / tile), (size_t)((g->m + tile - 1) / tile), (size_t)g->batch,
+                   (size_t)side, (size_t)side, 1);
+    cost_of(l, g);
+    return GS_OK;
+}
+
+static const provider providers[] = {
+    { "cpu", cpu_can, cpu_emit },
+    { "driver", driver_can, driver_emit },
+    { "tile", tile_can, tile_emit },
+};
+
+gs_status gs_plan_gemm(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+{
+    const char *forced = getenv("GESSO_GEMM");
+
+    assert(g->m > 0 && g->n > 0 && g->k > 0 && g->batch > 0);
+    if (forced && *forced) {
+        size_t i = 0;
+
+        while (i < GS_COUNT(providers) && strcmp(forced, providers[i].name) != 0) i++;
+        if (i == GS_COUNT(providers))
+            return gs_fail(GS_EINVAL, "GESSO_GEMM=%s: no such GEMM provider; there are cpu, driver and tile", forced);
+        if (providers[i].can(p, g)) return providers[i].emit(p, g, c, a, b);
+    }
+    for (size_t i = 0; i < GS_COUNT(providers); i++)
+        if (providers[i].can(p, g)) return providers[i].emit(p, g, c, a, b);
+    return gs_fail(GS_EDEVICE, "no GEMM provider for this device"); /* not reached: the tile form can do all */
+}
