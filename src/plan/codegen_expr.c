@@ -280,7 +280,8 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
         if (g->memo[i].node == n && same_map(&g->memo[i].map, m)) return g->memo[i].var;
     assert((top || !in_register(g, n, m)) && "roots of a unit come in order");
 
-    if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || GS_IS(n, iota) || (!top && g->p->info[n->id].root)) {
+    if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || GS_IS(n, iota) ||
+        (!top && g->p->info[n->id].root && !GS_IS(n, full))) { /* a constant is written out, even where a kernel wants it stored */
         const gs_access a = make_access(g, n, m);
         const int i = find_access(g, &a);
 
