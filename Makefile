@@ -90,6 +90,34 @@ $B/examples/%: examples/%.c $B/libgesso.a
 
 examples: $(EXAMPLES)   ## build the example programs
 
+demo: deps              ## install what is missing, build, train on digits for two minutes; DATA=folder of IDX files
+	$Q$(MAKE) --no-print-directory $B/gesso
+	$Qtools/demo.sh $B "$(DATA)"
+
+docs: $B/gesso          ## write docs/ops.md and docs/config.md from the program
+	$Q$B/gesso ops --markdown > docs/ops.md
+	$Q$B/gesso help config > docs/config.md
+
+bindir := $(DESTDIR)$(PREFIX)/bin
+libdir := $(DESTDIR)$(PREFIX)/lib
+incdir := $(DESTDIR)$(PREFIX)/include/gesso
+
+install: all            ## install program, library, headers and gesso.pc; PREFIX=/usr/local, DESTDIR=
+	$Qinstall -d $(bindir) $(libdir)/pkgconfig $(incdir)
+	$Qinstall -m 755 $B/gesso $(bindir)
+	$Qinstall -m 644 $B/libgesso.a $(libdir)
+	$Qinstall -m 755 $B/libgesso.so $(libdir)/libgesso.so.$(VERSION)
+	$Qln -sf libgesso.so.$(VERSION) $(libdir)/libgesso.so.0
+	$Qln -sf libgesso.so.0 $(libdir)/libgesso.so
+	$Qinstall -m 644 include/gesso/*.h $(incdir)
+	$Qsed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|; s|@LIBS@|$(ENGINE_LIBS)|' tools/gesso.pc.in > $(libdir)/pkgconfig/gesso.pc
+	@echo "installed in $(DESTDIR)$(PREFIX)"
+
+uninstall:              ## remove what install has put there
+	$Qrm -f $(bindir)/gesso $(libdir)/libgesso.a $(libdir)/libgesso.so $(libdir)/libgesso.so.* $(libdir)/pkgconfig/gesso.pc
+	$Qrm -f $(addprefix $(incdir)/,$(notdir $(wildcard include/gesso/*.h)))
+	$Qrmdir $(incdir) 2>/dev/null || true
+
 test: deps              ## install, build and run all tests; ONLY=name, DEVICE=..., SAN=...
 	$Q$(MAKE) --no-print-directory test-run
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# run_tests.sh BUILD [ONLY] [DEVICE]: runs every test program with a time limit and prints a verdict each.
+# run_tests.sh BUILD [ONLY] [DEVICE]: runs every test program and example with a time limit and prints a verdict each.
 set -u
 B=$1 only=${2:-} device=${3:-}
 [ -n "$device" ] && export GESSO_DEVICE="$device"
@@ -7,7 +7,8 @@ B=$1 only=${2:-} device=${3:-}
 pocl=/etc/OpenCL/vendors/pocl.icd
 case "$B" in *address*) [ -f $pocl ] && export OCL_ICD_VENDORS="${OCL_ICD_VENDORS:-$pocl}" ;; esac
 pass=0 fail=0 failed=
-for t in "$B"/tests/test_*; do
+export GESSO_BUILD="$B" # where the tests of the program find it
+for t in "$B"/tests/test_* "$B"/examples/*; do
     [ -x "$t" ] || continue
     case "$t" in *.d|*.o) continue ;; esac
     if [ -n "$only" ]; then case "$t" in *"$only"*) ;; *) continue ;; esac; fi

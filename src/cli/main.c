@@ -48,6 +48,8 @@ int main(int argc, char **argv)
     /* A reader that goes away or a file size limit is a failed write, reported as such; neither may end a run that is being saved. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    /* Results are small: written at once at the end, so that the reason of a failure is at hand. */
+    setvbuf(stdout, NULL, _IOFBF, 1 << 20);
     st = run(argc, argv);
     if (st != GS_OK && *gs_last_error()) fprintf(stderr, "gesso: %s\n", gs_last_error());
     else if (st != GS_OK) fprintf(stderr, "gesso: %s\n", gs_status_text(st));
