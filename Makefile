@@ -1,5 +1,5 @@
 # Gesso. `make help` lists what there is; variables: CC, V=1 (show commands), WERROR=1, SAN=address|undefined,
-# DEVICE=... and ONLY=... for tests, PREFIX and DESTDIR for install.
+# CUDA=1 (NVIDIA devices as such; libraries are found at run time), DEVICE=... and ONLY=... for tests, PREFIX and DESTDIR for install.
 -include config.mk
 
 CC      ?= cc
@@ -12,7 +12,7 @@ CFLAGS  ?= -O2 -g
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
            -Wno-missing-field-initializers $(if $(WERROR),-Werror)
 STD     := -std=gnu11 -fPIC -pthread -fvisibility=default
-DEFS    := -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DGS_VERSION='"$(VERSION)"'
+DEFS    := -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DGS_VERSION='"$(VERSION)"' $(if $(CUDA),-DGS_CUDA)
 
 # The engine needs OpenCL and CLBlast only; the program adds pictures, JSON, INI and compression.
 ENGINE_DIRS := base device graph plan nn
@@ -23,7 +23,9 @@ APP_CFLAGS  := $(shell pkg-config --cflags $(APP_PKGS) 2>/dev/null)
 APP_LIBS    := $(shell pkg-config --libs $(APP_PKGS) 2>/dev/null) -linih
 
 src_of  = $(sort $(foreach d,$(1),$(shell find src/$(d) -name '*.c' 2>/dev/null)))
-ENGINE  := $(patsubst %.c,$B/%.o,$(filter-out $(if $(CUDA),,src/device/cuda.c),$(call src_of,$(ENGINE_DIRS)))) $B/gen/kernels.o
+# CUDA=1 adds the driver; what loads NVIDIA's libraries and compiles with NVRTC is always there, for the tests.
+CUDA_SRC := $(addprefix src/device/,cuda.c cuda_program.c cuda_gemm.c)
+ENGINE  := $(patsubst %.c,$B/%.o,$(filter-out $(if $(CUDA),,$(CUDA_SRC)),$(call src_of,$(ENGINE_DIRS)))) $B/gen/kernels.o
 APP     := $(patsubst %.c,$B/%.o,$(call src_of,$(APP_DIRS))) $B/gen/opcases.o
 CLI     := $(patsubst %.c,$B/%.o,$(call src_of,cli))
 TESTS   := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))

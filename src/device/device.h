@@ -27,6 +27,7 @@ typedef struct gs_gemm {
 
 typedef struct gs_driver {
     const char *name;                      /* "opencl" */
+    const char *no_compiler;               /* what is said of a device that cannot build kernels; NULL: the general sentence */
     /* Appends what the driver finds; a driver that is not there finds nothing and returns GS_OK. */
     gs_status (*list)(gs_device_info **list, int *n, int *cap);
     gs_status (*open)(const gs_device_info *info, gs_device **out);
@@ -83,6 +84,10 @@ gs_status gs_device_profile(gs_device *d, bool on);
 /* For drivers: is there room for one more buffer (GS_ELIMIT, GS_ENOMEM with the figures)? And: it was allocated. */
 gs_status gs__device_room(const gs_device *d, size_t bytes);
 void gs__device_took(gs_device *d, size_t bytes);
+/* Do `bytes` at `offset` lie inside a buffer of `size`? GS_EINVAL: "<what> of 8 bytes at 4: the buffer has 8". */
+gs_status gs__in_range(size_t size, size_t offset, size_t bytes, const char *what);
+/* Cuts a compiler's log to its first lines, for a message; GESSO_DEBUG=1 shows all of it. */
+void gs__log_head(char *log);
 
 /* Programs of the files in cl/, built once a device and set of options, shared; freed with the device (programs.c).
  * `file` is the name below cl/, options such as "-DTILE=4". */

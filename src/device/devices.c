@@ -73,14 +73,17 @@ static int match(const gs_device_info *d, const char *spec)
 
 static gs_status no_such(const char *spec, const gs_device_info *list, int n)
 {
+#ifdef GS_CUDA
+    const char *const cuda = "no NVIDIA driver answers to it (GESSO_DEBUG=1 says what is missing); ";
+#else
+    const char *const cuda = "this build has no CUDA (make CUDA=1); ";
+#endif
     gs_str text = {0};
     gs_status st;
 
     if (*spec) gs_str_printf(&text, "no device \"%s\"; ", spec);
     else gs_str_printf(&text, "no usable device; ");
-#ifndef GS_CUDA
-    if (!strncasecmp(spec, "cuda", 4)) gs_str_printf(&text, "this build has no CUDA (make CUDA=1); ");
-#endif
+    if (!strncasecmp(spec, "cuda", 4)) gs_str_printf(&text, "%s", cuda);
     if (n == 0)
         gs_str_printf(&text, "OpenCL shows none: install a driver (for CPUs on Debian: pocl-opencl-icd) and see what clinfo says");
     else
@@ -110,11 +113,11 @@ static gs_status open_info(const gs_device_info *info, gs_device **out)
     char memory[32];
 
     if (!info->compiler)
-        return gs_fail(GS_EDEVICE, "device %s (\"%s\", driver %s): it is switched off or its driver has no compiler; Gesso builds its "
-                       "kernels from source", info->id, info->name, info->driver);
+        return gs_fail(GS_EDEVICE, "device %s (\"%s\", driver %s): %s", info->id, info->name, info->driver, drv->no_compiler ?
+                       drv->no_compiler : "it is switched off or its driver has no compiler; Gesso builds its kernels from source");
     st = drv->open(info, &d);
     if (st != GS_OK) return st;
-    d->drv = drv;
+    if (!d->drv) d->drv = drv; /* a driver may have a table for each kind of its devices */
     gs_debug(1, "device %s: %s, %s, driver %s, %d units at %d MHz, %s, groups up to %zu, local memory %s", d->info.id, d->info.name,
              d->info.platform, d->info.driver, d->info.compute_units, d->info.clock_mhz, gs_bytes_text(memory, (double)d->info.memory),
              d->info.max_group, d->info.local_is_global ? "is ordinary memory" : "is its own");
@@ -189,4 +192,10 @@ void gs__device_took(gs_device *d, size_t bytes)
 {
     d->allocated += bytes;
     d->peak = GS_MAX(d->peak, d->allocated);
+}
+
+gs_status gs__in_range(size_t size, size_t offset, size_t bytes, const char *what)
+{
+    if (offset <= size && bytes <= size - offset) return GS_OK;
+    return gs_fail(GS_EINVAL, "%s of %zu bytes at %zu: the buffer has %zu", what, bytes, offset, size);
 }

@@ -66,21 +66,15 @@ static void null_free(gs_device *d, gs_buffer *b)
     free(b);
 }
 
-static gs_status in_range(const gs_buffer *b, size_t offset, size_t bytes, const char *what)
-{
-    if (offset <= b->bytes && bytes <= b->bytes - offset) return GS_OK;
-    return gs_fail(GS_EINVAL, "%s of %zu bytes at %zu: the buffer has %zu", what, bytes, offset, b->bytes);
-}
-
 static gs_status null_write(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes)
 {
     (void)d, (void)src;
-    return in_range(b, offset, bytes, "write");
+    return gs__in_range(b->bytes, offset, bytes, "write");
 }
 
 static gs_status null_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, size_t bytes)
 {
-    const gs_status st = in_range(b, offset, bytes, "read");
+    const gs_status st = gs__in_range(b->bytes, offset, bytes, "read");
 
     (void)d;
     if (st == GS_OK && bytes) memset(dst, 0, bytes);
@@ -89,17 +83,17 @@ static gs_status null_read(gs_device *d, gs_buffer *b, size_t offset, void *dst,
 
 static gs_status null_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes)
 {
-    const gs_status st = in_range(dst, dst_offset, bytes, "copy");
+    const gs_status st = gs__in_range(dst->bytes, dst_offset, bytes, "copy");
 
     (void)d;
-    return st == GS_OK ? in_range(src, src_offset, bytes, "copy") : st;
+    return st == GS_OK ? gs__in_range(src->bytes, src_offset, bytes, "copy") : st;
 }
 
 static gs_status null_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes)
 {
     (void)d, (void)word;
     if (offset % 4 || bytes % 4) return gs_fail(GS_EINVAL, "fill of %zu bytes at %zu: not multiples of 4", bytes, offset);
-    return in_range(b, offset, bytes, "fill");
+    return gs__in_range(b->bytes, offset, bytes, "fill");
 }
 
 static gs_status null_build(gs_device *d, const char *label, const char *source, const char *options, gs_program **out)

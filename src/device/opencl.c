@@ -284,18 +284,12 @@ static void cl_free(gs_device *d, gs_buffer *b)
     free(b);
 }
 
-static gs_status in_range(const gs_buffer *b, size_t offset, size_t bytes, const char *what)
-{
-    if (offset <= b->bytes && bytes <= b->bytes - offset) return GS_OK;
-    return gs_fail(GS_EINVAL, "%s of %zu bytes at %zu: the buffer has %zu", what, bytes, offset, b->bytes);
-}
-
 /* Small writes are copied into a ring of host slots and go out without waiting for the work queued before them. */
 static gs_status cl_write(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes)
 {
     gs_cl_device *c = gs__cl(d);
     gs_cl_slot *slot = &c->slot[c->next_slot];
-    gs_status st = in_range(b, offset, bytes, "write");
+    gs_status st = gs__in_range(b->bytes, offset, bytes, "write");
     cl_int err;
 
     if (st != GS_OK || bytes == 0) return st;
@@ -325,7 +319,7 @@ static gs_status cl_write(gs_device *d, gs_buffer *b, size_t offset, const void 
 
 static gs_status cl_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, size_t bytes)
 {
-    gs_status st = in_range(b, offset, bytes, "read");
+    gs_status st = gs__in_range(b->bytes, offset, bytes, "read");
     cl_int err;
 
     if (st != GS_OK || bytes == 0) return st;
@@ -335,10 +329,10 @@ static gs_status cl_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, s
 
 static gs_status cl_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes)
 {
-    gs_status st = in_range(dst, dst_offset, bytes, "copy");
+    gs_status st = gs__in_range(dst->bytes, dst_offset, bytes, "copy");
     cl_int err;
 
-    if (st == GS_OK) st = in_range(src, src_offset, bytes, "copy");
+    if (st == GS_OK) st = gs__in_range(src->bytes, src_offset, bytes, "copy");
     if (st != GS_OK || bytes == 0) return st;
     err = clEnqueueCopyBuffer(gs__cl(d)->queue, src->mem, dst->mem, src_offset, dst_offset, bytes, 0, NULL, NULL);
     return err == CL_SUCCESS ? GS_OK : gs__cl_fail(d, err, "copying %zu bytes", bytes);
@@ -346,7 +340,7 @@ static gs_status cl_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buf
 
 static gs_status cl_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes)
 {
-    gs_status st = in_range(b, offset, bytes, "fill");
+    gs_status st = gs__in_range(b->bytes, offset, bytes, "fill");
     cl_int err;
 
     if (st == GS_OK && (offset % 4 || bytes % 4)) st = gs_fail(GS_EINVAL, "fill of %zu bytes at %zu: not multiples of 4", bytes, offset);

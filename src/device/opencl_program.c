@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_LINES = 12, LOG_CHARS = 1200 }; /* of a compiler's log that go into a message; GESSO_DEBUG=1 shows all */
-
 /* What a binary depends on. Two drivers of one device, or two versions of one driver, must never share an entry. */
 static uint64_t cache_key(const gs_device *d, const gs_str *text, const char *options)
 {
@@ -58,16 +56,6 @@ static char *build_log(gs_cl_device *c, cl_program program)
     return log;
 }
 
-static void keep_first_lines(char *log)
-{
-    int lines = 0;
-    size_t i = 0;
-
-    while (log[i] && i < LOG_CHARS && !(log[i] == '\n' && ++lines == LOG_LINES)) i++;
-    log[i] = '\0';
-    while (i > 0 && (log[i - 1] == '\n' || log[i - 1] == ' ')) log[--i] = '\0';
-}
-
 static gs_status from_source(gs_cl_device *c, const char *label, const gs_str *text, const char *options, cl_program *out)
 {
     const gs_device *d = &c->base;
@@ -82,7 +70,7 @@ static gs_status from_source(gs_cl_device *c, const char *label, const gs_str *t
     log = build_log(c, program);
     if (err != CL_SUCCESS) {
         gs_debug(1, "opencl: %s: build log:\n%s", label, log);
-        keep_first_lines(log);
+        gs__log_head(log);
         st = gs_fail(GS_EBUILD, "%s does not build on device \"%s\" (driver %s, options \"%s\"): %s%s%s", label, d->info.name,
                      d->info.driver, options, gs__cl_error_name(err), *log ? "\n" : "", log);
         clReleaseProgram(program);

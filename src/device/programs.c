@@ -13,6 +13,7 @@ struct gs_program_entry {
 };
 
 enum { MAX_TEXT = 1 << 22 }; /* bytes of a kernel file that GESSO_KERNELS offers */
+enum { LOG_LINES = 12, LOG_CHARS = 1200 }; /* of a compiler's log that go into a message */
 
 gs_status gs_kernel_text(const char *file, char **text)
 {
@@ -94,4 +95,14 @@ void gs__programs_free(gs_device *d)
         free(e->options);
         free(e);
     }
+}
+
+void gs__log_head(char *log)
+{
+    int lines = 0;
+    size_t i = 0;
+
+    while (log[i] && i < LOG_CHARS && !(log[i] == '\n' && ++lines == LOG_LINES)) i++;
+    log[i] = '\0';
+    while (i > 0 && (log[i - 1] == '\n' || log[i - 1] == ' ')) log[--i] = '\0';
 }
