@@ -45,29 +45,9 @@ __kernel void pack_panels(__global float *panel, const ulong p0, const __global 
     for (int t = 0; t < NR; t++) panel[t] = j + t < n ? s[(ulong)t * sj] : 0.0f;
 }
 
-/* y (planes,yh,yw) = x (planes,xh,xw) moved by (top, left), zeros around. One item a row. */
-__kernel void pad_planes(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int yh,
-                         const int yw, const int xh, const int xw, const int top, const int left)
-{
-    const int at = get_global_id(0);
-    int h;
-
-    if (at >= rows) return;
-    h = at % yh - top;
-    y += y0 + (ulong)at * yw;
-    if (h < 0 || h >= xh) {
-        for (int v = 0; v < yw; v++) y[v] = 0.0f;
-        return;
-    }
-    x += x0 + ((ulong)(at / yh) * xh + h) * xw;
-    for (int v = 0; v < left; v++) y[v] = 0.0f;
-    for (int v = 0; v < xw && v + left < yw; v++) y[left + v] = x[v];
-    for (int v = left + xw; v < yw; v++) y[v] = 0.0f;
-}
-
 /* Rows r .. r+3 of a tile, one term: element RS apart where the host has seen that d2 is a multiple of 4, else anywhere. */
 #if RS == 1
-#define QUAD(r) vstore4(vload4(0, x + ro[r] + o), 0, d + r);
+#define QUAD(r) { vstore4(vload4(0, x + ro[r] + o), 0, d + r); }
 #elif RS == 2
 #define QUAD(r)                                                                                \
     {                                                                                          \
@@ -75,7 +55,11 @@ __kernel void pad_planes(__global float *y, const ulong y0, const __global float
         vstore4((float4)(u.x, u.z, v.y, v.w), 0, d + r); /* not one element past the last */  \
     }
 #else
-#define QUAD(r) d[r] = x[ro[r] + o], d[r + 1] = x[ro[r + 1] + o], d[r + 2] = x[ro[r + 2] + o], d[r + 3] = x[ro[r + 3] + o];
+#define QUAD(r)                                                                                \
+    {                                                                                          \
+        d[r] = x[ro[r] + o], d[r + 1] = x[ro[r + 1] + o];                                      \
+        d[r + 2] = x[ro[r + 2] + o], d[r + 3] = x[ro[r + 3] + o];                              \
+    }
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -164,6 +148,80 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
             }
         }
     }
+}
+
+/* The same for n <= NJ <= 4 columns (images with few channels, one output a window): 64 rows an item, vectors along the rows, and the
+ * other operand read where it lies: s[u(k) + j sj]. Blocks of KCS terms. */
+#ifndef NJ
+#define NJ 1
+#endif
+#define KCS 64
+#define MRS 64
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void conv_slim_cpu(__global float *out, const ulong out0, const __global float *x, const ulong x0, const __global float *s,
+                   const ulong s0, const int m, const int n, const int depth,
+                   const int d1, const int d2, const int r0, const int r1, const int r2, const int o0, const int o1, const int o2, const int tj,
+                   const int e1, const int e2, const int q0, const int q1, const int q2, const int u0, const int u1, const int u2, const int sj,
+                   const int xg, const int og, const int sg)
+{
+    __local float xs[KCS * MRS] __attribute__((aligned(64)));
+    __local float w[KCS * NJ];
+    __local int ro[MRS], out_at[MRS], term_at[KCS];
+    const int i0 = (int)get_group_id(0) * MRS, g = get_group_id(1), rows = min(MRS, m - i0);
+    int k2 = 0, k1 = 0, ko = 0, ku = 0;
+    float16 acc[NJ][4];
+
+    out += out0 + (ulong)g * og;
+    x += x0 + (ulong)g * xg;
+    s += s0 + (ulong)g * sg;
+    {
+        int i2 = i0 % d2, i1 = i0 / d2 % d1, ih = i0 / d2 / d1;
+
+        for (int i = 0; i < MRS; i++) { /* rows past the end repeat the last four */
+            if (i < rows) {
+                ro[i] = ih * r0 + i1 * r1 + i2 * r2;
+                out_at[i] = ih * o0 + i1 * o1 + i2 * o2;
+                if (++i2 == d2) {
+                    i2 = 0;
+                    if (++i1 == d1) i1 = 0, ih++;
+                }
+            } else {
+                ro[i] = ro[max(i - 4, 0)];
+            }
+        }
+    }
+    UNROLL for (int j = 0; j < NJ; j++) acc[j][0] = acc[j][1] = acc[j][2] = acc[j][3] = (float16)(0.0f);
+    for (int kb = 0; kb < depth; kb += KCS) {
+        const int kn = min(KCS, depth - kb);
+
+        for (int k = 0; k < kn; k++) {
+            for (int j = 0; j < NJ; j++) w[k * NJ + j] = s[ku + k1 * u1 + k2 * u2 + min(j, n - 1) * sj];
+            term_at[k] = ko + k1 * q1 + k2 * q2;
+            if (++k2 == e2) {
+                k2 = 0;
+                if (++k1 == e1) k1 = 0, ko += q0, ku += u0;
+            }
+        }
+        for (int k = 0; k < kn; k++) {
+            const int o = term_at[k];
+            __local float *d = xs + k * MRS;
+
+            for (int r = 0; r < MRS; r += 4) QUAD(r)
+        }
+        for (int k = 0; k < kn; k++) {
+            UNROLL for (int v = 0; v < 4; v++) {
+                const float16 xv = vload16(v, xs + k * MRS);
+
+                UNROLL for (int j = 0; j < NJ; j++) acc[j][v] = fma((float16)(w[k * NJ + j]), xv, acc[j][v]);
+            }
+        }
+    }
+    UNROLL for (int j = 0; j < NJ; j++) {
+        UNROLL for (int v = 0; v < 4; v++) vstore16(acc[j][v], v, xs + j * MRS);
+    }
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < rows; i++) out[out_at[i] + (ulong)j * tj] = xs[j * MRS + i];
 }
 
 #endif

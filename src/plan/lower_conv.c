@@ -1,4 +1,8 @@
-/* Convolution and its two gradients to launches: which form computes one. */
+/* Convolution and its two gradients to launches: which form computes one. $GESSO_CONV names a form to use wherever it suits the
+ * shape: cpu, tile or direct. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "plan/lower_int.h"
 
 static gs_conv geometry(const gs_node *n)
@@ -49,10 +53,15 @@ static void direct(gs_plan *p, const gs_conv *c, const gs_node *n)
 static gs_status lower(gs_plan *p, const gs_node *n)
 {
     const gs_conv c = geometry(n);
+    const char *form = getenv("GESSO_CONV");
 
-    if (gs_plan_on_cpu(p) && gs__conv_cpu(p, &c, gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1])))
-        return GS_OK;
-    direct(p, &c, n);
+    if (!form || !*form) form = gs_plan_on_cpu(p) ? "cpu" : "tile";
+    if (strcmp(form, "cpu") && strcmp(form, "tile") && strcmp(form, "direct"))
+        return gs_fail(GS_EINVAL, "GESSO_CONV=%s: no such form of convolution; there are cpu, tile and direct", form);
+    if (!strcmp(form, "cpu") && !gs_plan_on_cpu(p)) form = "tile";
+    if (!strcmp(form, "direct") ||
+        !gs__conv_gemm(p, &c, !strcmp(form, "cpu"), gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1])))
+        direct(p, &c, n);
     return GS_OK;
 }
 

@@ -34,7 +34,7 @@ typedef struct gs_conv {
     int n, xc, xh, xw, yc, yh, yw, kh, kw, sh, sw, ph, pw, dil, groups;
 } gs_conv;
 
-/* The form for CPU devices (lower_conv_cpu.c); false when it does not suit the shape, and nothing was launched. */
-bool gs__conv_cpu(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *a, gs_value *b);
+/* As a product, in blocks for CPUs or in tiles (lower_conv_gemm.c); false when that does not suit the shape, and nothing was launched. */
+bool gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, gs_value *out, gs_value *a, gs_value *b);
 
 #endif

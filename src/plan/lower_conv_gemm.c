@@ -1,0 +1,258 @@
+/* Convolutions as products that never unfold the image: cl/conv_cpu.cl and cl/conv_tile.cl. Here the three ops, and the phases of a
+ * strided gradient, become the digits and strides of those kernels. Scratch: a zero-padded copy of the image operand, and on CPUs the
+ * other operand packed in panels. */
+#include "plan/lower_int.h"
+
+enum { MR = 12, NR = 32, BLOCKS = 16, SLIM_ROWS = 64, SLIM_COLUMNS = 4 }; /* as in cl/conv_cpu.cl */
+
+typedef struct digits { /* index = (i0 d1 + i1) d2 + i2; offset = i0 s0 + i1 s1 + i2 s2 + base */
+    int64_t d0, d1, d2, s0, s1, s2, base;
+} digits;
+
+static int64_t count(const digits *d) { return d->d0 * d->d1 * d->d2; }
+
+/* A copy of planes (n, h, w) with room around them; x itself when none is needed. Sets the padded sizes. */
+static gs_value *padded(gs_plan *p, gs_value *x, int64_t planes, int h, int w, int top, int bottom, int left, int right,
+                        int64_t *ph, int64_t *pw)
+{
+    gs_value *y;
+    gs_launch *l;
+
+    *ph = h + top + bottom;
+    *pw = w + left + right;
+    if (top == 0 && bottom == 0 && left == 0 && right == 0) return x;
+    y = gs_plan_scratch(p, planes * *ph * *pw, "padded");
+    l = gs_launch_new(p, "pad.cl", "pad_planes", "%s", "");
+    gs_launch_out(l, y);
+    gs_launch_in(l, x);
+    gs_launch_int(l, planes * *ph);
+    gs_launch_int(l, *ph);
+    gs_launch_int(l, *pw);
+    gs_launch_int(l, h);
+    gs_launch_int(l, w);
+    gs_launch_int(l, top);
+    gs_launch_int(l, left);
+    gs__grid_items(l, planes * *ph);
+    gs_launch_cost(l, 0.0, 4.0 * (double)planes * (double)(*ph * *pw + (int64_t)h * w));
+    return y;
+}
+
+/* out[o(i) + j tj] = sum_k x[r(i) + q(k)] s[u(k) + j sj] for each group. */
+typedef struct product {
+    gs_value *out, *x, *s;
+    bool part;              /* writes a part of out */
+    int64_t n, groups;
+    digits r, o, q, u;      /* r and o share the digits of i, q and u those of k */
+    int64_t tj, sj;         /* out and s by column */
+    int64_t xg, og, sg;     /* x, out and s by group */
+} product;
+
+/* The operand s in panels of 32 columns. */
+static gs_value *packed(gs_plan *p, const product *a)
+{
+    const int64_t strips = (a->n + NR - 1) / NR, rows = a->groups * strips * count(&a->u);
+    gs_value *y = gs_plan_scratch(p, rows * NR, "panels");
+    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "pack_panels", "%s", "");
+
+    gs_launch_out(l, y);
+    gs_launch_in_at(l, a->s, a->u.base);
+    gs_launch_int(l, rows);
+    gs_launch_int(l, a->n);
+    gs_launch_int(l, count(&a->u));
+    gs_launch_int(l, strips);
+    gs_launch_int(l, a->u.d1);
+    gs_launch_int(l, a->u.d2);
+    gs_launch_int(l, a->u.s0);
+    gs_launch_int(l, a->u.s1);
+    gs_launch_int(l, a->u.s2);
+    gs_launch_int(l, a->sj);
+    gs_launch_int(l, a->sg);
+    gs__grid_items(l, rows);
+    gs_launch_cost(l, 0.0, 8.0 * (double)(rows * NR));
+    return y;
+}
+
+static void ints(gs_launch *l, const int64_t *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) gs_launch_int(l, v[i]);
+}
+
+static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base)
+{
+    if (a->part) gs_launch_inout(l, a->out);
+    else gs_launch_out(l, a->out);
+    l->args[l->n_args - 1].extra = a->o.base;
+    gs_launch_in_at(l, a->x, a->r.base + a->q.base);
+    gs_launch_in_at(l, s, s_base);
+    gs_launch_cost(l, 2.0 * (double)(count(&a->r) * a->n * a->groups) * (double)count(&a->q),
+                   4.0 * (double)a->groups * (double)(count(&a->r) * a->n + a->n * count(&a->q)));
+}
+
+/* -DRS: rows come in runs of four that lie 1 or 2 elements apart. */
+static int run_step(const product *a) { return a->r.d2 % 4 == 0 && (a->r.s2 == 1 || a->r.s2 == 2) ? (int)a->r.s2 : 0; }
+
+static void cpu_blocks(gs_plan *p, const product *a)
+{
+    const int64_t m = count(&a->r), depth = count(&a->q), strips = (a->n + NR - 1) / NR;
+    const int64_t all = (m + MR - 1) / MR; /* tiles */
+    const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units); /* groups, for an even load */
+    int64_t across = GS_MIN(strips, 4), tiles = GS_MIN(all, BLOCKS / across);
+    gs_value *panel = depth ? packed(p, a) : a->x;
+    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d", run_step(a));
+
+    while (tiles > 1 && (strips + across - 1) / across * ((all + tiles - 1) / tiles) * a->groups < want) tiles--;
+    while (across > 1 && (strips + across - 1) / across * all * a->groups < want) across--;
+    operands(l, a, panel, 0);
+    ints(l, (const int64_t[]){ m, a->n, depth, tiles, across, a->r.d1, a->r.d2, a->r.s0, a->r.s1, a->r.s2, a->o.s0, a->o.s1, a->o.s2,
+                               a->tj, a->q.d1, a->q.d2, a->q.s0, a->q.s1, a->q.s2, a->xg, a->og, strips }, 22);
+    gs_launch_grid(l, (size_t)((strips + across - 1) / across), (size_t)((all + tiles - 1) / tiles), (size_t)a->groups, 1, 1, 1);
+}
+
+/* conv_slim_cpu and conv_tile take the same arguments. */
+static gs_launch *unpacked(gs_plan *p, const product *a, const char *file, const char *kernel, const char *option, int value, int rs)
+{
+    gs_launch *l = gs_launch_new(p, file, kernel, rs < 0 ? "%s=%d" : "%s=%d -DRS=%d", option, value, rs);
+
+    operands(l, a, a->s, a->u.base);
+    ints(l, (const int64_t[]){ count(&a->r), a->n, count(&a->q), a->r.d1, a->r.d2, a->r.s0, a->r.s1, a->r.s2, a->o.s0, a->o.s1,
+                               a->o.s2, a->tj, a->q.d1, a->q.d2, a->q.s0, a->q.s1, a->q.s2, a->u.s0, a->u.s1, a->u.s2, a->sj, a->xg,
+                               a->og, a->sg }, 24);
+    return l;
+}
+
+static void multiply(gs_plan *p, const product *a, bool cpu)
+{
+    const int64_t m = count(&a->r);
+
+    if (!cpu) {
+        const int side = gs_plan_device(p)->max_group >= 256 ? 16 : 8;
+        gs_launch *l = unpacked(p, a, "conv_tile.cl", "conv_tile", "-DSIDE", side, -1);
+
+        gs_launch_grid(l, (size_t)((m + 4 * side - 1) / (4 * side)), (size_t)((a->n + 4 * side - 1) / (4 * side)),
+                       (size_t)a->groups, (size_t)side, (size_t)side, 1);
+    } else if (a->n <= SLIM_COLUMNS && m > SLIM_ROWS * (int64_t)gs_plan_device(p)->compute_units) {
+        gs_launch *l = unpacked(p, a, "conv_cpu.cl", "conv_slim_cpu", "-DNJ", (int)a->n, run_step(a));
+
+        gs_launch_grid(l, (size_t)((m + SLIM_ROWS - 1) / SLIM_ROWS), (size_t)a->groups, 1, 1, 1, 1);
+    } else {
+        cpu_blocks(p, a);
+    }
+}
+
+/* What the padded image must reach: the last tap of the last window. */
+static int beyond(int x, int y, int k, int s, int pad, int dil) { return GS_MAX(0, (y - 1) * s + (k - 1) * dil - pad - (x - 1)); }
+
+static void image_digits(const gs_conv *c, int64_t h, int64_t w, digits *windows, digits *taps)
+{
+    *windows = (digits){ c->n, c->yh, c->yw, c->xc * h * w, c->sh * w, c->sw, 0 };
+    *taps = (digits){ c->xc / c->groups, c->kh, c->kw, h * w, c->dil * w, c->dil, 0 };
+}
+
+static void forward(gs_plan *p, const gs_conv *c, bool cpu, gs_value *y, gs_value *x, gs_value *w)
+{
+    const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
+    product a = { .out = y, .s = w, .n = og, .groups = c->groups };
+    int64_t h, v;
+
+    a.x = padded(p, x, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
+                 beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil), &h, &v);
+    image_digits(c, h, v, &a.r, &a.q);
+    a.o = (digits){ c->n, c->yh, c->yw, c->yc * yhw, c->yw, 1, 0 };
+    a.u = (digits){ cg, c->kh, c->kw, kk, c->kw, 1, 0 };
+    a.tj = yhw;
+    a.sj = cg * kk;
+    a.xg = cg * h * v;
+    a.og = og * yhw;
+    a.sg = og * cg * kk;
+    multiply(p, &a, cpu);
+}
+
+static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dw, gs_value *x, gs_value *dy)
+{
+    const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
+    product a = { .out = dw, .s = dy, .n = og, .groups = c->groups };
+    int64_t h, v;
+
+    a.x = padded(p, x, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
+                 beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil), &h, &v);
+    image_digits(c, h, v, &a.q, &a.r);
+    a.o = (digits){ cg, c->kh, c->kw, kk, c->kw, 1, 0 };
+    a.u = (digits){ c->n, c->yh, c->yw, c->yc * yhw, c->yw, 1, 0 };
+    a.tj = cg * kk;
+    a.sj = yhw;
+    a.xg = cg * h * v;
+    a.og = og * cg * kk;
+    a.sg = og * yhw;
+    multiply(p, &a, cpu);
+}
+
+/* Taps i of one axis that reach rows h = a (mod s): i = first + t step, t < count, and the row of y is h / s + e - t down. */
+typedef struct phase { int first, step, count, e, down; } phase;
+
+static phase phase_of(int a, int k, int s, int pad, int dil)
+{
+    phase f = { .step = 1 };
+
+    while (f.step * dil % s) f.step++;
+    f.down = f.step * dil / s;
+    while (f.first < f.step && (a + pad - f.first * dil) % s) f.first++;
+    if (f.first == f.step || f.first >= k) return f; /* no tap: zeros */
+    f.count = (k - 1 - f.first) / f.step + 1;
+    f.e = (a + pad - f.first * dil) / s;
+    return f;
+}
+
+/* Rows of y that the phases reach beyond it: before the first and after the last. */
+static void reach(int x, int y, int k, int s, int pad, int dil, int *before, int *after)
+{
+    *before = *after = 0;
+    for (int a = 0; a < s && a < x; a++) {
+        const phase f = phase_of(a, k, s, pad, dil);
+
+        if (f.count == 0) continue;
+        *before = GS_MAX(*before, (f.count - 1) * f.down - f.e);
+        *after = GS_MAX(*after, (x - 1 - a) / s + f.e - (y - 1));
+    }
+}
+
+static void by_image(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dx, gs_value *dy, gs_value *w)
+{
+    const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, xhw = (int64_t)c->xh * c->xw;
+    int top, bottom, left, right;
+    int64_t h, v;
+    gs_value *y;
+
+    reach(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil, &top, &bottom);
+    reach(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil, &left, &right);
+    y = padded(p, dy, (int64_t)c->n * c->yc, c->yh, c->yw, top, bottom, left, right, &h, &v);
+    for (int i = 0; i < c->sh && i < c->xh; i++)
+        for (int j = 0; j < c->sw && j < c->xw; j++) {
+            const phase fi = phase_of(i, c->kh, c->sh, c->ph, c->dil), fj = phase_of(j, c->kw, c->sw, c->pw, c->dil);
+            const bool none = fi.count == 0 || fj.count == 0; /* pixels that no window reaches: a sum of no terms */
+            product a = { .out = dx, .x = y, .s = w, .part = c->sh * c->sw > 1, .n = cg, .groups = c->groups };
+
+            a.r = (digits){ c->n, (c->xh - i - 1) / c->sh + 1, (c->xw - j - 1) / c->sw + 1, c->yc * h * v, v, 1,
+                            none ? 0 : (top + fi.e) * v + left + fj.e };
+            a.o = (digits){ c->n, a.r.d1, a.r.d2, c->xc * xhw, (int64_t)c->sh * c->xw, c->sw, (int64_t)i * c->xw + j };
+            a.q = (digits){ og, fi.count, fj.count, h * v, -fi.down * v, -fj.down, 0 };
+            a.u = (digits){ og, fi.count, fj.count, cg * kk, fi.step * c->kw, fj.step, none ? 0 : fi.first * c->kw + fj.first };
+            a.tj = xhw;
+            a.sj = kk;
+            a.xg = og * h * v;
+            a.og = cg * xhw;
+            a.sg = og * cg * kk;
+            multiply(p, &a, cpu);
+        }
+}
+
+bool gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, gs_value *out, gs_value *a, gs_value *b)
+{
+    /* Blocks are 32 columns wide or more: with a few channels a group the plain form is no slower. */
+    if ((c->groups > 1 || !cpu) && (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups < 8) return false;
+    switch (c->kind) {
+    case GS_CONV_Y: forward(p, c, cpu, out, a, b); break;
+    case GS_CONV_DX: by_image(p, c, cpu, out, a, b); break;
+    case GS_CONV_DW: by_weights(p, c, cpu, out, a, b); break;
+    }
+    return true;
+}
