@@ -32,7 +32,8 @@ gs_status gs_store_write(gs_store *s, int i, const void *src);
 gs_status gs_store_add(gs_store *s, gs_graph *g);
 
 typedef struct gs_compile_opts {
-    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace" (tests, measurements) */
+    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace" (tests, measurements);
+                           * NULL: what $GESSO_OFF says */
     bool dry_run;         /* plan only: nothing is allocated or built (gs_plan_text, gs_plan_memory work) */
 } gs_compile_opts;
 
