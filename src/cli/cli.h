@@ -24,6 +24,7 @@ typedef struct cli_option {
 } cli_option;
 
 #define CLI_DEVICE { 'd', "device", "DEVICE", CLI_TEXT, .help = "opencl:P:D, cpu, gpu, null, or part of a device's name; default: the fastest" }
+#define CLI_SET { 0, "set", "SEC.KEY=V", CLI_TEXT, .repeat = true, .help = "a key of the configuration, over what the file says" }
 #define CLI_JSON { 'j', "json", .type = CLI_FLAG, .help = "print one JSON object instead of text" }
 #define CLI_OUT(what) { 'o', "output", "PATH", CLI_TEXT, .help = what }
 

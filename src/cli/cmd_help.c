@@ -3,13 +3,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/model.h"
 
 void cli_help_all(FILE *out)
 {
     fprintf(out, "usage: gesso COMMAND [OPTION]... [OPERAND]...\n\n"
                  "Trains and runs image-generating GANs on any OpenCL device.\n\ncommands:\n");
     for (int i = 0; cli_commands[i]; i++) fprintf(out, "  %-10s  %s\n", cli_commands[i]->name, cli_commands[i]->summary);
-    fprintf(out, "\n\"gesso help COMMAND\" shows a command's options, \"gesso --version\" the version.\n"
+    fprintf(out, "\n\"gesso help COMMAND\" shows a command's options, \"gesso help config\" the keys of configurations.\n"
                  "Exit status: 0 done, 1 a file, device or memory failed, 2 usage or configuration, 130 stopped by a signal.\n"
                  "GESSO_DEVICE names the device where --device does not; GESSO_DEBUG=1..4 shows what happens inside.\n");
 }
@@ -69,6 +70,18 @@ gs_status cli_unknown(int argc, char **argv)
     return st;
 }
 
+/* docs/config.md is this. */
+static void print_keys(void)
+{
+    gs_str s = { 0 };
+    int n;
+    const gs_config_table *tables = cli_config_tables(&n);
+
+    gs_config_markdown(tables, n, &s);
+    fputs(gs_str_c(&s), stdout);
+    gs_str_free(&s);
+}
+
 static gs_status run(const cli_args *a)
 {
     char *words[2] = { (char *)(uintptr_t)cli_operand(a, 0), (char *)(uintptr_t)cli_operand(a, 1) };
@@ -78,6 +91,10 @@ static gs_status run(const cli_args *a)
 
     if (n == 0) {
         cli_help_all(stdout);
+        return GS_OK;
+    }
+    if (n == 1 && strcmp(words[0], "config") == 0) {
+        print_keys();
         return GS_OK;
     }
     cmd = cli_find(n, words, &used);
@@ -96,5 +113,5 @@ static gs_status run(const cli_args *a)
 }
 
 const cli_command cli_help = {
-    .name = "help", .operands = "[COMMAND]", .summary = "Shows the commands, or the options of one", .max_operands = 2, .run = run,
+    .name = "help", .operands = "[COMMAND|config]", .summary = "Shows the commands, the options of one, or all configuration keys", .max_operands = 2, .run = run,
 };

@@ -42,6 +42,7 @@ done:
 
 int main(int argc, char **argv)
 {
+    static char buffer[1 << 20];
     gs_status st, flushed;
     bool reader_gone = false;
 
@@ -49,7 +50,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     /* Results are small: written at once at the end, so that the reason of a failure is at hand. */
-    setvbuf(stdout, NULL, _IOFBF, 1 << 20);
+    setvbuf(stdout, buffer, _IOFBF, sizeof buffer);
     st = run(argc, argv);
     if (st != GS_OK && *gs_last_error()) fprintf(stderr, "gesso: %s\n", gs_last_error());
     else if (st != GS_OK) fprintf(stderr, "gesso: %s\n", gs_status_text(st));

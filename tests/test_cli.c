@@ -1,0 +1,408 @@
+/* The program as its users meet it: what it prints, where, and how it ends. Runs $GESSO_BUILD/gesso (default build/gesso). */
+#include "lib/testlib.h"
+
+#include <cjson/cJSON.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *dir;        /* a folder for the tests' files */
+static char program[512];
+
+typedef struct result {
+    int status; /* exit status, 128 + signal where it was killed */
+    char *out, *err;
+} result;
+
+static char *join(const char *name)
+{
+    return gs_path_join(dir, name);
+}
+
+/* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is the tests' folder. */
+static result run(const char *arguments)
+{
+    char command[2048], *out = join("stdout"), *err = join("stderr");
+    result r;
+    int status;
+
+    assert_true(snprintf(command, sizeof command, "D='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, arguments, out, err) < (int)sizeof command);
+    status = system(command);
+    r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    r.out = gs_test_slurp(out);
+    r.err = gs_test_slurp(err);
+    free(out);
+    free(err);
+    return r;
+}
+
+static void done(result r)
+{
+    free(r.out);
+    free(r.err);
+}
+
+/* The command ends with this status; its stderr holds each of the parts (up to a NULL). Nothing on stdout. */
+static void fails(const char *arguments, int status, const char *part1, const char *part2, const char *part3)
+{
+    const char *parts[] = { part1, part2, part3 };
+    result r = run(arguments);
+
+    if (r.status != status) fail_msg("gesso %s: exit status %d, wanted %d; it said: %s", arguments, r.status, status, r.err);
+    for (size_t i = 0; i < GS_COUNT(parts); i++) {
+        if (parts[i] && !strstr(r.err, parts[i])) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, parts[i], r.err);
+    }
+    if (strncmp(r.err, "gesso: ", 7) != 0 && !strstr(r.err, "\ngesso: ")) fail_msg("gesso %s: no sentence of its own: %s", arguments, r.err);
+    if (*r.out) fail_msg("gesso %s: an error must leave stdout alone: %s", arguments, r.out);
+    done(r);
+}
+
+/* The command succeeds and prints this on stdout. */
+static void prints(const char *arguments, const char *part)
+{
+    result r = run(arguments);
+
+    if (r.status != 0) fail_msg("gesso %s: exit status %d: %s", arguments, r.status, r.err);
+    if (!strstr(r.out, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, r.out);
+    done(r);
+}
+
+/* The command succeeds and prints one JSON object, which the caller frees. */
+static cJSON *json(const char *arguments)
+{
+    result r = run(arguments);
+    cJSON *o;
+
+    if (r.status != 0) fail_msg("gesso %s: exit status %d: %s", arguments, r.status, r.err);
+    o = cJSON_Parse(r.out);
+    if (!cJSON_IsObject(o)) fail_msg("gesso %s: not a JSON object: %s", arguments, r.out);
+    done(r);
+    return o;
+}
+
+static double number(const cJSON *o, const char *key)
+{
+    const cJSON *v = cJSON_GetObjectItem(o, key);
+
+    if (!cJSON_IsNumber(v)) fail_msg("no number \"%s\"", key);
+    return v->valuedouble;
+}
+
+static void put(const char *name, const void *data, size_t size)
+{
+    char *path = join(name);
+
+    assert_ok(gs_file_write(path, data, size));
+    free(path);
+}
+
+static void put_text(const char *name, const char *text)
+{
+    put(name, text, strlen(text));
+}
+
+/* ---- usage ---- */
+
+static void test_usage(void **state)
+{
+    (void)state;
+    fails("", 2, "which command?", "usage: gesso COMMAND", NULL);
+    fails("devises", 2, "no command \"devises\"", "did you mean \"devices\"", NULL);
+    fails("frobnicate", 2, "no command \"frobnicate\"", "gesso help", NULL);
+    fails("data", 2, "gesso data make", "gesso data info", NULL);
+    fails("data mke", 2, "data mke", "gesso data make", NULL);
+    fails("tune", 2, "no command \"tune\"", NULL, NULL);
+    fails("devices --jsn", 2, "devices: there is no option --jsn", "--json", "gesso help devices");
+    fails("devices -z", 2, "no option -z", NULL, NULL);
+    fails("devices --json=1", 2, "--json takes no value", NULL, NULL);
+    fails("devices more", 2, "what is \"more\" for", NULL, NULL);
+    fails("info", 2, "wants CONFIG|RUN|FILE", NULL, NULL);
+    fails("check --device", 2, "--device wants a value", NULL, NULL);
+    fails("check --device ''", 2, "--device wants a value", NULL, NULL);
+    fails("check -d cpu --device cpu", 2, "given twice", NULL, NULL);
+    fails("data make digits -o $D/x --count ten", 2, "--count wants a whole number, not \"ten\"", NULL, NULL);
+    fails("data make digits -o $D/x --count 0", 2, "--count: 0 is not in 1 to 10000000", NULL, NULL);
+    fails("data make digits -o $D/x -n -5", 2, "-5 is not in", NULL, NULL);
+    fails("data make digitz -o $D/x", 2, "no drawn data set \"digitz\"", "digits", NULL);
+    fails("data make digits", 2, "-o DIR", NULL, NULL);
+    fails("check --op conv3d", 2, "no cases of an op \"conv3d\"", "conv2d", NULL);
+    prints("--version", "gesso 0.");
+    prints("devices --js", "{"); /* a clear abbreviation */
+}
+
+/* Every command is in the list, its help has a line for each option, and the list has no command without a help. */
+static void test_help(void **state)
+{
+    result all = run("help");
+    char *line = NULL, *save = NULL;
+    int n = 0;
+
+    (void)state;
+    assert_int_equal(all.status, 0);
+    for (line = strtok_r(strstr(all.out, "commands:") + 9, "\n", &save); line && strncmp(line, "  ", 2) == 0; line = strtok_r(NULL, "\n", &save)) {
+        char name[64], arguments[160];
+        result one;
+
+        n++;
+        assert_true(sscanf(line, "  %63[^\n]", name) == 1);
+        *strstr(name, "  ") = 0;
+        snprintf(arguments, sizeof arguments, "help %s", name);
+        one = run(arguments);
+        assert_int_equal(one.status, 0);
+        if (!strstr(one.out, "usage: gesso ") || !strstr(one.out, name) || !strstr(one.out, "  -h, --help")) fail_msg("help of %s: %s", name, one.out);
+        snprintf(arguments, sizeof arguments, "%s --help", name);
+        prints(arguments, one.out); /* the same by the other way */
+        done(one);
+    }
+    assert_true(n >= 6);
+    done(all);
+    prints("help check", "--device DEVICE");
+    prints("help check", "--op NAME");
+    prints("help info", "--set SEC.KEY=V");
+    prints("help data make", "--count N");
+    prints("help data make", "default 20000");
+    prints("help data", "gesso data info");
+    prints("help config", "| `train` | `lr` |");
+    fails("help chek", 2, "did you mean \"check\"", NULL, NULL);
+}
+
+/* ---- the world ---- */
+
+static void test_files(void **state)
+{
+    (void)state;
+    fails("info $D/none.ini", 1, "none.ini", "No such file", NULL);
+    fails("info $D", 1, "without config.ini", NULL, NULL);
+    fails("data info $D/none", 1, "none", NULL, NULL);
+    put_text("file", "x");
+    fails("data make digits -n 10 --test 10 -o $D/file/x", 1, "file", NULL, NULL);
+    fails("devices --json >/dev/full", 1, "standard output: No space left", NULL, NULL);
+    fails("data info $D/file", 1, "file", NULL, NULL);
+}
+
+/* A reader that goes away ends the program without noise. */
+static void test_closed_pipe(void **state)
+{
+    result r = run("ops | true");
+
+    (void)state;
+    assert_string_equal(r.err, "");
+    done(r);
+}
+
+static void test_config(void **state)
+{
+    (void)state;
+    put_text("ok.ini", "[model]\nsystem = cgan\nprofile = bars\n");
+    put_text("key.ini", "[model]\nsystem = cgan\n\n[train]\nlearning_rat = 2\nlr_stepz = 3\n");
+    put_text("near.ini", "[model]\nsystem = cgan\n[train]\nbatch_sise = 3\n");
+    put_text("range.ini", "[model]\nsystem = cgan\n[train]\nbatch_size = 0\n");
+    put_text("choice.ini", "[model]\nsystem = cgan\nprofile = concta\n");
+    put_text("system.ini", "[model]\nsystem = cgam\n");
+    put_text("none.ini", "[model]\nprofile = concat\n");
+    put_text("syntax.ini", "[model\nsystem = cgan\n");
+    put_text("drop.ini", "[model]\nsystem = cgan\ng_output_dropout = 0.5\n");
+    prints("info $D/ok.ini", "18 304 parameters");
+    fails("info $D/key.ini", 2, "key.ini:5", "learning_rat", "[train]");
+    fails("info $D/near.ini", 2, "near.ini:4", "batch_sise", "did you mean 'batch_size'");
+    fails("info $D/range.ini", 2, "range.ini:4", "batch_size", "1 to");
+    fails("info $D/choice.ini", 2, "choice.ini:3", "concta", "did you mean 'concat'");
+    fails("info $D/system.ini", 2, "system.ini", "cgam", "did you mean");
+    fails("info $D/none.ini", 2, "none.ini", "system", NULL);
+    fails("info $D/syntax.ini", 2, "syntax.ini:1", NULL, NULL);
+    fails("info $D/drop.ini", 2, "g_output_dropout", "allow_output_dropout", NULL);
+    fails("info $D/ok.ini --set train.batch_size=x", 2, "--set", "batch_size", NULL);
+    fails("info $D/ok.ini --set batch_size=3", 2, "--set", NULL, NULL);
+    fails("info $D/ok.ini --set model.profile", 2, "--set", NULL, NULL);
+    prints("info $D/ok.ini --set model.profile=concat --set train.batch_size=7", "batch 7");
+}
+
+static void test_device(void **state)
+{
+    (void)state;
+    put_text("ok.ini", "[model]\nsystem = cgan\nprofile = bars\n");
+    fails("info $D/ok.ini --device riva128", 1, "no device \"riva128\"", NULL, NULL);
+    fails("check -d opencl:7:7", 1, "opencl:7:7", NULL, NULL);
+    fails("check -d null", 1, "computes nothing", NULL, NULL);
+    prints("info $D/ok.ini -d null", "on null");
+    prints("info $D/ok.ini --set run.device=null", "on null");
+    prints("info $D/ok.ini --set run.device=cpu -d null", "on null");
+}
+
+/* What cannot fit is refused with figures and what to change. */
+static void test_too_large(void **state)
+{
+    cJSON *o;
+
+    (void)state;
+    put_text("big.ini", "[model]\nsystem = cgan\nprofile = cdcgan\n[train]\nbatch_size = 65536\n");
+    result r = run("info $D/big.ini");
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.err, "GiB"));
+    assert_non_null(strstr(r.err, "smaller batch"));
+    done(r);
+    r = run("info $D/big.ini --json");
+    o = cJSON_Parse(r.out);
+    assert_true(cJSON_IsFalse(cJSON_GetObjectItem(o, "fits")));
+    cJSON_Delete(o);
+    done(r);
+}
+
+/* ---- safetensors ---- */
+
+static void st_file(const char *name, const char *header, uint64_t length, size_t data)
+{
+    gs_str s = { 0 };
+
+    for (int i = 0; i < 8; i++) gs_str_append(&s, &(char){ (char)(length >> (8 * i)) }, 1);
+    gs_str_append(&s, header, strlen(header));
+    for (size_t i = 0; i < data; i++) gs_str_append(&s, "", 1);
+    put(name, s.data, s.len);
+    gs_str_free(&s);
+}
+
+static void test_safetensors(void **state)
+{
+    const char *good = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}";
+    const char *gap = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}";
+    const char *huge = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,8]}}";
+    cJSON *o;
+
+    (void)state;
+    st_file("good.safetensors", good, strlen(good), 24);
+    st_file("short.safetensors", good, strlen(good), 20);
+    st_file("gap.safetensors", gap, strlen(gap), 16);
+    st_file("huge.safetensors", huge, strlen(huge), 8);
+    st_file("header.safetensors", "{", 1ull << 39, 8);
+    prints("info $D/good.safetensors", "2,3");
+    o = json("info $D/good.safetensors --json");
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(o, "tensors")), 1);
+    assert_true(number(o, "elements") == 6);
+    assert_string_equal(cJSON_GetObjectItem(cJSON_GetObjectItem(o, "metadata"), "k")->valuestring, "v");
+    cJSON_Delete(o);
+    fails("info $D/short.safetensors", 1, "short.safetensors", NULL, NULL);
+    fails("info $D/gap.safetensors", 1, "gap.safetensors", NULL, NULL);
+    fails("info $D/huge.safetensors", 1, "huge.safetensors", NULL, NULL);
+    fails("info $D/header.safetensors", 1, "header.safetensors", NULL, NULL);
+}
+
+/* ---- what succeeds ---- */
+
+static void test_json(void **state)
+{
+    const cJSON *device;
+    cJSON *o = json("devices --json");
+    int defaults = 0;
+
+    (void)state;
+    cJSON_ArrayForEach(device, cJSON_GetObjectItem(o, "devices"))
+    {
+        assert_true(cJSON_IsString(cJSON_GetObjectItem(device, "id")));
+        assert_true(number(device, "compute_units") >= 0);
+        defaults += cJSON_IsTrue(cJSON_GetObjectItem(device, "default"));
+    }
+    if (!getenv("GESSO_DEVICE")) assert_int_equal(defaults, 1);
+    cJSON_Delete(o);
+
+    put_text("concat.ini", "[model]\nsystem = cgan\n");
+    o = json("info $D/concat.ini --json");
+    assert_true(cJSON_IsTrue(cJSON_GetObjectItem(o, "fits")));
+    assert_true(number(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "networks"), 0), "parameters") == 1717184);
+    assert_true(number(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "networks"), 1), "parameters") == 1470465);
+    assert_true(number(o, "flops_picture") == 2.0 * 1714432);
+    assert_true(number(o, "bytes_state") >= 4 * 3.0 * (1717184 + 1470465)); /* the weights and two moments each */
+    assert_true(number(o, "bytes") == number(o, "bytes_state") + number(o, "bytes_activations") + number(o, "bytes_inputs"));
+    cJSON_Delete(o);
+}
+
+static void test_check(void **state)
+{
+    cJSON *o = json("check --op matmul --json");
+
+    (void)state;
+    assert_true(number(o, "cases") >= 5);
+    assert_true(number(o, "failed") == 0);
+    assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(o, "ops")), 1);
+    cJSON_Delete(o);
+    prints("check --op softplus --quiet", "ok    softplus");
+}
+
+static void test_data(void **state)
+{
+    const cJSON *splits;
+    cJSON *o;
+    result r = run("data make digits -n 600 --test 300 --seed 3 -o $D/digits");
+
+    (void)state;
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.out, "");
+    assert_non_null(strstr(r.err, "600 training"));
+    done(r);
+    r = run("data make digits -q -n 600 --test 300 --seed 3 -o $D/digits2 && cmp $D/digits/t10k-images-idx3-ubyte $D/digits2/t10k-images-idx3-ubyte");
+    assert_int_equal(r.status, 0);
+    assert_string_equal(r.err, "");
+    done(r);
+    o = json("data info $D/digits --json");
+    splits = cJSON_GetObjectItem(o, "splits");
+    assert_int_equal(cJSON_GetArraySize(splits), 2);
+    assert_true(number(cJSON_GetArrayItem(splits, 0), "images") == 600);
+    cJSON_Delete(o);
+    r = run("data info $D/digits; truncate -s -1 $D/digits2/train-images-idx3-ubyte");
+    done(r);
+    r = run("data info $D/digits2");
+    assert_int_equal(r.status, 1);
+    assert_non_null(strstr(r.err, "train-images-idx3-ubyte"));
+    done(r);
+}
+
+/* The documents are what the program prints today. */
+static void test_documents(void **state)
+{
+    const struct { const char *command, *file; } docs[] = { { "ops --markdown", "docs/ops.md" }, { "help config", "docs/config.md" } };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(docs); i++) {
+        result r = run(docs[i].command);
+        char *file = gs_test_slurp(docs[i].file);
+
+        assert_int_equal(r.status, 0);
+        if (strcmp(file, r.out) != 0) fail_msg("%s is not what \"gesso %s\" prints: run \"make docs\"", docs[i].file, docs[i].command);
+        free(file);
+        done(r);
+    }
+    prints("ops", "conv2d_dw");
+}
+
+static int setup(void **state)
+{
+    const char *b = getenv("GESSO_BUILD");
+
+    (void)state;
+    snprintf(program, sizeof program, "%s/gesso", b && *b ? b : "build");
+    if (access(program, X_OK) != 0) {
+        printf("%s is missing: run make first\n", program);
+        return 1;
+    }
+    dir = gs_test_tmpdir();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    free(dir);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_usage), cmocka_unit_test(test_help), cmocka_unit_test(test_files), cmocka_unit_test(test_closed_pipe),
+        cmocka_unit_test(test_config), cmocka_unit_test(test_device), cmocka_unit_test(test_too_large), cmocka_unit_test(test_safetensors),
+        cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data), cmocka_unit_test(test_documents),
+    };
+
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
