@@ -20,6 +20,8 @@
 
 #if defined(__CUDACC_RTC__) || defined(__CUDACC__)
 
+#pragma nv_diag_suppress 177 /* variables that generated code declares and does not need */
+
 /* ---- qualifiers ---- */
 #define __kernel extern "C" __global__
 #define __global

@@ -7,14 +7,23 @@
 
 static const size_t MAX_CODE = (size_t)256 << 20; /* bytes of log or code that are believed */
 
+/* "-DX=4" as a line of the program: NVRTC reads a header of its own before it, which names given as options would change ("T"). */
+static void define(gs_str *head, const char *name, size_t n)
+{
+    const char *is = memchr(name, '=', n);
+
+    if (is) gs_str_printf(head, "#define %.*s %.*s\n", (int)(is - name), name, (int)(name + n - is - 1), is + 1);
+    else gs_str_printf(head, "#define %.*s 1\n", (int)n, name);
+}
+
 /* OpenCL's options in NVRTC's words, and what every kernel gets. Contraction to fma is OpenCL's default, so it is ours; GESSO_CUDA_FMAD=0
  * turns it off to compare devices. Division and square root stay correctly rounded, denormals stay. */
-static void make_options(const char *options, int arch, bool ptx, gs_str *text)
+static void make_options(const char *options, int arch, bool ptx, gs_str *lines, gs_str *head)
 {
     const char *fmad = getenv("GESSO_CUDA_FMAD");
     const char *p = options ? options : "";
 
-    gs_str_printf(text, "--gpu-architecture=%s_%d\n--std=c++14\n-default-device\n--fmad=%s\n", ptx ? "compute" : "sm", arch,
+    gs_str_printf(lines, "--gpu-architecture=%s_%d\n--std=c++14\n-default-device\n--fmad=%s\n", ptx ? "compute" : "sm", arch,
                   fmad && !strcmp(fmad, "0") ? "false" : "true");
     while (*p) {
         size_t n;
@@ -22,18 +31,15 @@ static void make_options(const char *options, int arch, bool ptx, gs_str *text)
         while (isspace((unsigned char)*p)) p++;
         n = strcspn(p, " \t\n");
         if (n == 0) break;
-        if (n == 2 && (!strncmp(p, "-D", 2) || !strncmp(p, "-U", 2))) { /* its name stands apart: OpenCL allows that */
-            gs_str_append(text, p, n);
-            p += n;
-            while (isspace((unsigned char)*p)) p++;
-            n = strcspn(p, " \t\n");
-            gs_str_append(text, p, n);
-            gs_str_printf(text, "\n");
-        } else if (!strncmp(p, "-D", 2) || !strncmp(p, "-U", 2)) {
-            gs_str_append(text, p, n);
-            gs_str_printf(text, "\n");
-        } else if (n == 20 && !strncmp(p, "-cl-denorms-are-zero", n)) {
-            gs_str_printf(text, "--ftz=true\n");
+        if (n >= 2 && !strncmp(p, "-D", 2)) {
+            p += 2, n -= 2;
+            if (n == 0) { /* its name stands apart: OpenCL allows that */
+                while (isspace((unsigned char)*p)) p++;
+                n = strcspn(p, " \t\n");
+            }
+            if (n > 0) define(head, p, n);
+        } else if (n == strlen("-cl-denorms-are-zero") && !strncmp(p, "-cl-denorms-are-zero", n)) {
+            gs_str_printf(lines, "--ftz=true\n");
         } else {
             gs_debug(2, "cuda: build option %.*s has no meaning here", (int)n, p);
         }
@@ -62,7 +68,7 @@ gs_status gs__nvrtc_compile(const char *label, const char *text, const char *opt
 {
     const gs_nvrtc_api *r = gs__nvrtc();
     gs_nvrtc_program program = NULL;
-    gs_str lines = {0};
+    gs_str lines = {0}, whole = {0};
     gs_status st = GS_OK;
     char **list = NULL;
     size_t size = 0;
@@ -70,9 +76,10 @@ gs_status gs__nvrtc_compile(const char *label, const char *text, const char *opt
 
     *out = (gs_nvrtc_code){0};
     if (!r) return gs_fail(GS_EDEVICE, "%s: NVRTC (libnvrtc.so), which compiles kernels for CUDA, is not there", label);
-    make_options(options, arch, ptx, &lines);
+    make_options(options, arch, ptx, &lines, &whole);
+    gs_str_append(&whole, text, strlen(text));
     list = lines_of(&lines, &n);
-    err = r->nvrtcCreateProgram(&program, text, label, 0, NULL, NULL);
+    err = r->nvrtcCreateProgram(&program, whole.data, label, 0, NULL, NULL);
     TRY(err == 0 ? GS_OK : gs_fail(GS_EBUILD, "%s: NVRTC takes no program (error %d)", label, err));
     err = r->nvrtcCompileProgram(program, n, (const char *const *)list);
     if (r->nvrtcGetProgramLogSize(program, &size) == 0 && size > 0 && size < MAX_CODE) {
@@ -98,6 +105,7 @@ done:
     }
     free(list);
     gs_str_free(&lines);
+    gs_str_free(&whole);
     return st;
 }
 

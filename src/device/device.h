@@ -99,6 +99,11 @@ gs_status gs_program_source(gs_device *d, const char *label, const char *source,
 gs_status gs_kernel_text(const char *file, char **text);
 void gs__programs_free(gs_device *d);
 
+/* For tests that compile what plans are made of: on a null device (driver "null") fn is told of every program that is built from now on,
+ * its source without dialect.h. NULL: no longer. */
+typedef void gs_null_build_fn(void *user, const char *label, const char *source, const char *options);
+void gs_null_on_build(gs_device *d, gs_null_build_fn *fn, void *user);
+
 /* Disk cache of kernel binaries under gs_cache_dir()/kernels: key = hash of source, options, device, driver, platform, version.
  * A corrupt or stale entry is a miss and is rebuilt; several processes may share it. Both are no-ops without a cache folder. */
 bool gs_cache_get(uint64_t key, uint8_t **data, size_t *size);

@@ -1,5 +1,6 @@
 /* A device that runs nothing: every kernel builds, every launch succeeds, reads give zeros. Plans compile on it without a driver, so
  * their texts can be compared and the host code can run under valgrind. "null" looks like a GPU, "null:cpu" like a CPU. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +19,14 @@ struct gs_event {
     char unused;
 };
 
+enum { MAX_GROUPS_YZ = 65535 }; /* a plan that runs here must run on CUDA too */
+
+typedef struct null_device {
+    gs_device base;
+    gs_null_build_fn *on_build;
+    void *user;
+} null_device;
+
 /* Never listed: it is opened by name only. */
 static gs_status null_list(gs_device_info **list, int *n, int *cap)
 {
@@ -28,7 +37,8 @@ static gs_status null_list(gs_device_info **list, int *n, int *cap)
 static gs_status null_open(const gs_device_info *info, gs_device **out)
 {
     const bool cpu = !strcmp(info->id, "null:cpu");
-    gs_device *d = gs_xalloc(sizeof *d);
+    null_device *null = gs_xalloc(sizeof *null);
+    gs_device *d = &null->base;
 
     d->info = (gs_device_info){
         .name = "null device", .vendor = "Gesso", .platform = "null", .driver = GS_VERSION, .version = "null",
@@ -98,9 +108,20 @@ static gs_status null_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t w
 
 static gs_status null_build(gs_device *d, const char *label, const char *source, const char *options, gs_program **out)
 {
-    (void)d, (void)label, (void)source, (void)options;
+    const null_device *null = (null_device *)d;
+
+    if (null->on_build) null->on_build(null->user, label, source, options);
     *out = gs_xalloc(sizeof **out);
     return GS_OK;
+}
+
+void gs_null_on_build(gs_device *d, gs_null_build_fn *fn, void *user)
+{
+    null_device *null = (null_device *)d;
+
+    assert(!strcmp(d->info.platform, "null") && "only null devices tell");
+    null->on_build = fn;
+    null->user = user;
 }
 
 static void null_free_program(gs_device *d, gs_program *p)
@@ -142,7 +163,11 @@ static gs_status make_event(gs_event **ev)
 
 static gs_status null_launch(gs_device *d, gs_kernel *k, const size_t groups[3], const size_t local[3], gs_event **ev)
 {
-    (void)d, (void)k, (void)groups, (void)local;
+    (void)d, (void)k;
+    for (int i = 0; i < 3; i++)
+        if (i > 0 && groups[i] > MAX_GROUPS_YZ)
+            return gs_fail(GS_ELIMIT, "%zu x %zu x %zu groups of %zu x %zu x %zu: CUDA allows %d along y and z", groups[0], groups[1],
+                           groups[2], local[0], local[1], local[2], MAX_GROUPS_YZ);
     return make_event(ev);
 }
 

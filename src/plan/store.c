@@ -118,7 +118,7 @@ gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
     for (int i = 0; i < g->n_vars && st == GS_OK; i++) {
         const int at = gs_store_find(s, g->vars[i]->name);
 
-        if (at >= first) st = initialise(s, at, g->vars[i]);
+        if (at >= first && s->d->info.kind != GS_NULL) st = initialise(s, at, g->vars[i]); /* a null device keeps nothing */
     }
     if (st != GS_OK) { /* leave no tensor without memory behind */
         for (int i = first; i < s->n; i++) free(s->t[i].name);

@@ -1,0 +1,245 @@
+/* Gathering programs: null devices tell what is built on them. */
+#include "testlib.h"
+
+#include "programs.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/device.h"
+#include "device/kernels.h"
+#include "eval/opcase.h"
+#include "gesso/gesso.h"
+#include "models/cgan.h"
+
+static const size_t TOGETHER = 48 << 10; /* bytes of generated source in one program */
+
+typedef struct gathered {
+    gs_test_program *list; int n, cap;
+    uint64_t *seen; int n_seen, cap_seen; /* hashes of what is in the list, or of generated kernels */
+    bool cpu;                             /* what is being gathered */
+    gs_str pile[2];                       /* generated kernels that wait to be a program, GPU and CPU forms */
+    int piles;
+} gathered;
+
+static bool seen(gathered *all, uint64_t hash)
+{
+    for (int i = 0; i < all->n_seen; i++)
+        if (all->seen[i] == hash) return true;
+    GS_PUSH(all->seen, all->n_seen, all->cap_seen, hash);
+    return false;
+}
+
+static void add(gathered *all, const char *label, const char *options, const char *source, bool generated, bool cpu)
+{
+    const gs_test_program p = {gs_xstrdup(label), gs_xstrdup(options), gs_xstrdup(source), generated, cpu};
+
+    GS_PUSH(all->list, all->n, all->cap, p);
+}
+
+static void end_pile(gathered *all, int which)
+{
+    char label[32];
+
+    if (!all->pile[which].len) return;
+    snprintf(label, sizeof label, "generated %d", ++all->piles);
+    add(all, label, "", all->pile[which].data, true, which == 1);
+    all->pile[which].len = 0;
+}
+
+/* Generated source is one kernel after the other, each starting a line; their names tell them apart. */
+static void take_generated(gathered *all, const char *source)
+{
+    static const char *const start = "__kernel ";
+    gs_str *pile = &all->pile[all->cpu];
+
+    for (const char *k = strstr(source, start), *next; k; k = next) {
+        next = strstr(k + 1, "\n__kernel ");
+        next = next ? next + 1 : NULL;
+        const size_t n = next ? (size_t)(next - k) : strlen(k);
+
+        if (seen(all, gs_hash64(k, n, (uint64_t)all->cpu))) continue;
+        gs_str_append(pile, k, n);
+        if (pile->len > TOGETHER) end_pile(all, all->cpu);
+    }
+}
+
+static void told(void *user, const char *label, const char *source, const char *options)
+{
+    gathered *all = user;
+    const bool file = strlen(label) > 3 && !strcmp(label + strlen(label) - 3, ".cl");
+    uint64_t hash = gs_hash_str(label);
+
+    if (!file) {
+        take_generated(all, source);
+        return;
+    }
+    hash = gs_hash64(options, strlen(options) + 1, hash);
+    if (!seen(all, hash)) add(all, label, options, source, false, strstr(label, "_cpu") != NULL);
+}
+
+static void plan_on(gs_device *d, gs_graph *g)
+{
+    gs_store *s;
+    gs_plan *p;
+
+    assert_ok(gs_store_new(d, 1, &s));
+    assert_ok(gs_compile(g, d, s, NULL, &p));
+    gs_plan_free(p);
+    gs_store_free(s);
+}
+
+static void models(gs_device *d)
+{
+    for (int profile = 0; profile < GS_CGAN_PROFILES; profile++) {
+        gs_cgan_opts o;
+        gs_graph *g = gs_graph_new();
+
+        gs_cgan_presets(&o, (gs_cgan_profile)profile);
+        assert_ok(gs_cgan_build_step(g, &o, o.batch_size, NULL));
+        plan_on(d, g);
+        gs_graph_free(g);
+        for (int train = 0; train < 2; train++) {
+            g = gs_graph_new();
+            assert_ok(gs_cgan_build_sampler(g, &o, 64, train));
+            plan_on(d, g);
+            gs_graph_free(g);
+        }
+    }
+}
+
+static gs_node *weighed(gs_graph *g, gs_node *x, int which)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "seed%d", which);
+    return gs_sum(gs_mul(x, gs_input(g, name, gs_node_shape(x), GS_F32)), GS_ALL, false);
+}
+
+/* The result, its gradients, and the gradients of those, as outputs. */
+static void op_case(gs_device *d, const gs_opcase *c)
+{
+    gs_graph *g = gs_graph_new();
+    gs_node *x[GS_OPCASE_OPERANDS], *wrt[GS_OPCASE_OPERANDS], *dx[GS_OPCASE_OPERANDS], *y, *s, *t = NULL;
+    char name[32];
+    int n = 0;
+
+    for (int i = 0; i < c->n_operands; i++) x[i] = gs_input(g, c->operand[i].name, c->operand[i].shape, c->operand[i].dtype);
+    y = gs_opcase_build(c, g, x);
+    gs_output(g, "result", y);
+    for (int i = 0; i < c->n_operands; i++)
+        if (gs_opcase_wants_grad(c, i)) wrt[n++] = x[i];
+    for (int order = 1; order <= 2 && n > 0 && gs_node_dtype(y) == GS_F32; order++) {
+        s = order == 1 ? weighed(g, y, 0) : t;
+        t = NULL;
+        gs_grad(s, wrt, n, dx);
+        for (int i = 0; i < n; i++) {
+            gs_node *term = order == 1 ? weighed(g, dx[i], i + 1) : NULL;
+
+            snprintf(name, sizeof name, "d%d_%d", order, i);
+            gs_output(g, name, dx[i]);
+            t = t && term ? gs_add(t, term) : term;
+        }
+    }
+    if (gs_graph_status(g) != GS_OK) fail_msg("line %d: %s: %s", c->line, c->text, gs_last_error());
+    plan_on(d, g);
+    gs_graph_free(g);
+}
+
+static void op_cases(gs_device *d)
+{
+    gs_opcase *cases;
+    int n;
+
+    assert_ok(gs_opcases_parse(gs__opcases_text, &cases, &n));
+    for (int i = 0; i < n; i++)
+        if (!cases[i].error[0]) op_case(d, &cases[i]);
+    gs_opcases_free(cases, n);
+}
+
+static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group)
+{
+    gs_driver driver;
+    gs_device *d;
+
+    assert_ok(gs_device_open(spec, &d));
+    if (own_gemm) { /* as on a device without a library for it: Gesso's kernels are planned */
+        driver = *d->drv;
+        driver.gemm = NULL;
+        d->drv = &driver;
+    }
+    if (max_group) d->info.max_group = max_group;
+    all->cpu = d->info.local_is_global;
+    gs_null_on_build(d, told, all);
+    op_cases(d);
+    models(d);
+    gs_device_close(d);
+}
+
+gs_test_program *gs_test_programs(int *n)
+{
+    gathered all = {0};
+
+    for (const gs_kernel_file *f = gs__kernel_files; f->name; f++)
+        if (strlen(f->name) > 3 && !strcmp(f->name + strlen(f->name) - 3, ".cl")) told(&all, f->name, f->text, "");
+    gather_on(&all, "null", false, 0);
+    gather_on(&all, "null", true, 0);
+    gather_on(&all, "null", true, 64); /* smaller tiles and groups */
+    gather_on(&all, "null:cpu", false, 0);
+    end_pile(&all, 0);
+    end_pile(&all, 1);
+    gs_str_free(&all.pile[0]);
+    gs_str_free(&all.pile[1]);
+    free(all.seen);
+    *n = all.n;
+    return all.list;
+}
+
+void gs_test_programs_free(gs_test_program *list, int n)
+{
+    for (int i = 0; i < n; i++) {
+        free(list[i].label);
+        free(list[i].options);
+        free(list[i].source);
+    }
+    free(list);
+}
+
+char *gs_test_program_text(const gs_test_program *p, bool define_options)
+{
+    gs_str text = {0};
+    char *dialect;
+
+    for (const char *o = define_options ? p->options : ""; (o = strstr(o, "-D"));) {
+        const size_t n = strcspn(o, " ");
+        const char *is = memchr(o, '=', n);
+
+        if (is) gs_str_printf(&text, "#define %.*s %.*s\n", (int)(is - o - 2), o + 2, (int)(o + n - is - 1), is + 1);
+        else gs_str_printf(&text, "#define %.*s 1\n", (int)n - 2, o + 2);
+        o += n;
+    }
+    assert_ok(gs_kernel_text("dialect.h", &dialect));
+    gs_str_printf(&text, "#line 1 \"dialect.h\"\n%s\n#line 1 \"%s\"\n", dialect, p->label);
+    gs_str_append(&text, p->source, strlen(p->source));
+    free(dialect);
+    return text.data;
+}
+
+void gs_test_program_kernels(const gs_test_program *p, void (*fn)(void *user, const char *name), void *user)
+{
+    for (const char *k = p->source; (k = strstr(k, "__kernel"));) {
+        char name[128];
+        size_t n = 0;
+        const char *open, *v;
+
+        k += strlen("__kernel");
+        v = strstr(k, "void ");
+        if (!v || v - k > 64) continue; /* the word in a comment */
+        v += strlen("void ");
+        open = strchr(v, '(');
+        for (; open && v < open && n + 1 < sizeof name && (isalnum((unsigned char)*v) || *v == '_'); v++) name[n++] = *v;
+        name[n] = '\0';
+        if (n && v == open) fn(user, name);
+    }
+}
