@@ -15,7 +15,7 @@
  * is 12 x 32 accumulators (see gemm_cpu.cl); between blocks of KC terms they rest in local memory. The elements of x for a
  * tile and KC terms are first laid side by side (6 KiB): read through twelve pointers, the compiler hoists the broadcasts
  * and spills the accumulators (115 against 195 GFLOP/s).
- * Order of sums: k ascending.
+ * Order of sums: k ascending within blocks of KC, block results added in order: the error grows with KC + K / KC, not with K.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #ifdef __OPENCL_VERSION__
@@ -120,11 +120,7 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
                 __local float16 *rest = sum + (t * across + b) * MR * 2;
                 float16 acc[MR][2];
 
-                if (kb) {
-                    UNROLL for (int r = 0; r < MR; r++) acc[r][0] = rest[2 * r], acc[r][1] = rest[2 * r + 1];
-                } else {
-                    UNROLL for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
-                }
+                UNROLL for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
                 for (int k = 0; k < kn; k++) {
                     const float16 b0 = vload16(0, p), b1 = vload16(1, p);
 
@@ -137,7 +133,11 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
                     p += NR;
                     xk += MR;
                 }
-                UNROLL for (int r = 0; r < MR; r++) rest[2 * r] = acc[r][0], rest[2 * r + 1] = acc[r][1];
+                if (kb) {
+                    UNROLL for (int r = 0; r < MR; r++) rest[2 * r] += acc[r][0], rest[2 * r + 1] += acc[r][1];
+                } else {
+                    UNROLL for (int r = 0; r < MR; r++) rest[2 * r] = acc[r][0], rest[2 * r + 1] = acc[r][1];
+                }
                 if (last) {
                     const __local float *s = (const __local float *)rest;
                     const int rn = min(MR, rows - t * MR), cols = min(NR, n - (first + b) * NR);
@@ -170,7 +170,7 @@ void conv_slim_cpu(__global float *out, const ulong out0, const __global float *
     __local int ro[MRS], out_at[MRS], term_at[KCS];
     const int i0 = (int)get_group_id(0) * MRS, g = get_group_id(1), rows = min(MRS, m - i0);
     int k2 = 0, k1 = 0, ko = 0, ku = 0;
-    float16 acc[NJ][4];
+    float16 acc[NJ][4], total[NJ][4];
 
     out += out0 + (ulong)g * og;
     x += x0 + (ulong)g * xg;
@@ -191,9 +191,11 @@ void conv_slim_cpu(__global float *out, const ulong out0, const __global float *
             }
         }
     }
-    UNROLL for (int j = 0; j < NJ; j++) acc[j][0] = acc[j][1] = acc[j][2] = acc[j][3] = (float16)(0.0f);
+    UNROLL for (int j = 0; j < NJ; j++) total[j][0] = total[j][1] = total[j][2] = total[j][3] = (float16)(0.0f);
     for (int kb = 0; kb < depth; kb += KCS) {
         const int kn = min(KCS, depth - kb);
+
+        UNROLL for (int j = 0; j < NJ; j++) acc[j][0] = acc[j][1] = acc[j][2] = acc[j][3] = (float16)(0.0f);
 
         for (int k = 0; k < kn; k++) {
             for (int j = 0; j < NJ; j++) w[k * NJ + j] = s[ku + k1 * u1 + k2 * u2 + min(j, n - 1) * sj];
@@ -216,9 +218,12 @@ void conv_slim_cpu(__global float *out, const ulong out0, const __global float *
                 UNROLL for (int j = 0; j < NJ; j++) acc[j][v] = fma((float16)(w[k * NJ + j]), xv, acc[j][v]);
             }
         }
+        UNROLL for (int j = 0; j < NJ; j++) {
+            UNROLL for (int v = 0; v < 4; v++) total[j][v] += acc[j][v];
+        }
     }
     UNROLL for (int j = 0; j < NJ; j++) {
-        UNROLL for (int v = 0; v < 4; v++) vstore16(acc[j][v], v, xs + j * MRS);
+        UNROLL for (int v = 0; v < 4; v++) vstore16(total[j][v], v, xs + j * MRS);
     }
     for (int j = 0; j < n; j++)
         for (int i = 0; i < rows; i++) out[out_at[i] + (ulong)j * tj] = xs[j * MRS + i];
