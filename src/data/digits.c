@@ -11,7 +11,6 @@
 #define STROKES_MAX 3
 #define STEPS      6   /* straight pieces between two control points */
 #define CURVE_MAX  (STROKES_MAX * POINTS_MAX * STEPS)
-#define TEST_FIRST ((uint64_t)1 << 40) /* the test set's first index */
 #define N_MAX      10000000
 
 /* A point of a stroke. KINK: the curve turns sharply here. END: the stroke's last point. LOOP: the last point, which
@@ -322,7 +321,7 @@ gs_status gs_data_make_digits(const char *dir, int n_train, int n_test, uint64_t
     if (n_train < 1 || n_test < 1 || n_train > N_MAX || n_test > N_MAX)
         return gs_fail(GS_EINVAL, "%d training and %d test pictures: 1 to %d of each", n_train, n_test, N_MAX);
     TRY(gs_digits_make(&d.train, n_train, seed, 0));
-    TRY(gs_digits_make(&d.test, n_test, seed, TEST_FIRST));
+    TRY(gs_digits_make(&d.test, n_test, seed, GS_DIGITS_TEST));
     TRY(gs_digitset_write(&d, dir));
 done:
     gs_digitset_free(&d);

@@ -8,6 +8,7 @@
 #include "data/labelled.h"
 
 #define GS_DIGIT_SIDE 28
+#define GS_DIGITS_TEST ((uint64_t)1 << 40) /* index of the first test picture; training pictures begin at 0 */
 
 /* Draws digit 0..9 with the random choices of (seed, index) into px[28 * 28]. */
 void gs_digit_draw(uint8_t *px, int digit, uint64_t seed, uint64_t index);

@@ -44,6 +44,8 @@ gs_status gs_config_check(const gs_config *c);
 /* The raw text of one key of a file, before its tables are known (model.system decides on them). *value = NULL when the file
  * does not have it; free with free(). */
 gs_status gs_config_peek(const char *path, const char *section, const char *key, char **value);
+/* The same from text. */
+gs_status gs_config_peek_text(const char *text, const char *name, const char *section, const char *key, char **value);
 
 /* Accessors: the key must have a row of the type, and a value; anything else is a mistake of ours (assert). */
 int64_t gs_config_int(const gs_config *c, const char *section, const char *key);

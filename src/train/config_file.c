@@ -166,19 +166,25 @@ gs_status gs_config_load(gs_config *c, const char *path)
     return st;
 }
 
+gs_status gs_config_peek_text(const char *text, const char *name, const char *section, const char *key, char **value)
+{
+    reader r = {.name = name, .text = text, .peek_section = section, .peek_key = key};
+    const gs_status st = run(&r);
+
+    *value = NULL;
+    if (st != GS_OK) free(r.peeked);
+    else *value = r.peeked;
+    return st;
+}
+
 gs_status gs_config_peek(const char *path, const char *section, const char *key, char **value)
 {
-    reader r = {.name = path, .peek_section = section, .peek_key = key};
     gs_status st;
     char *text;
 
     *value = NULL;
     st = read_text(path, &text);
-    if (st != GS_OK) return st;
-    r.text = text;
-    st = run(&r);
+    if (st == GS_OK) st = gs_config_peek_text(text, path, section, key, value);
     free(text);
-    if (st != GS_OK) free(r.peeked);
-    else *value = r.peeked;
     return st;
 }

@@ -24,6 +24,8 @@ const gs_st_file *gs_snapshot_file(const gs_snapshot *s);
 /* Fills the store's tensors that the file has; a tensor of the store below `prefix` that the file lacks is GS_EFORMAT. */
 gs_status gs_snapshot_fill(const gs_snapshot *s, gs_store *store, const char *prefix);
 
+#define GS_SAMPLE_BATCH 100 /* pictures that training draws at a time */
+
 typedef struct gs_sampler gs_sampler;
 
 typedef struct gs_sampler_opts {
@@ -31,8 +33,8 @@ typedef struct gs_sampler_opts {
     bool unit;       /* map pictures to [0,1] whatever the network's range; values are clamped */
 } gs_sampler_opts;
 
-/* Draws `batch` pictures at a time (what does not divide is filled up and cut off). d must outlive the sampler, s need not.
- * o may be NULL. */
+/* Draws `batch` pictures at a time (what does not divide is filled up and cut off). s and d must outlive the
+ * sampler. o may be NULL. */
 gs_status gs_sampler_new(const gs_snapshot *s, gs_device *d, int batch, const gs_sampler_opts *o, gs_sampler **out);
 void gs_sampler_free(gs_sampler *s); /* accepts NULL */
 gs_picture_info gs_sampler_picture(const gs_sampler *s);

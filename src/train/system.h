@@ -29,12 +29,22 @@ typedef struct gs_picture_info {
     bool unit_range;             /* the network's values lie in [0,1], else in [-1,1] */
 } gs_picture_info;
 
+/* One element of the step's output "metrics". */
+typedef struct gs_metric {
+    const char *name;  /* column of metrics.csv */
+    const char *title; /* "G loss" */
+    enum { GS_METRIC_LOSS,  /* in the log line and in the chart of the losses */
+           GS_METRIC_PART,  /* a term of a loss: in the files only */
+           GS_METRIC_SCORE, /* in a chart of its own scale, 0 to 1 */
+    } kind;
+} gs_metric;
+
 typedef struct gs_system {
     const char *name;            /* model.system */
     const char *title;           /* for people */
     const char *const *networks; /* prefixes of the trained networks, "G." ...; ends with NULL */
-    const char *const *metrics;  /* names of the elements of the step's output "metrics"; ends with NULL */
-    int n_losses;                /* the first so many of them are losses: drawn in one chart, shown in the log line */
+    const gs_metric *metrics;    /* in the order of the step's output "metrics" */
+    int n_metrics;               /* at most GS_MAX_METRICS */
 
     /* The keys beside the common ones, and the presets of those that are "auto". */
     const gs_config_row *(*rows)(int *n);

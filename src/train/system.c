@@ -1,0 +1,160 @@
+/* The table of systems, and setups: a configuration with its system. */
+#include "train/system.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "train/snapshot.h"
+
+extern const gs_system gs_system_cgan;
+
+const gs_system *const gs_systems[] = { &gs_system_cgan, NULL };
+
+gs_status gs_system_find(const char *name, const char *where, const gs_system **out)
+{
+    const char *names[GS_COUNT(gs_systems)], *near;
+    gs_str all = { 0 };
+    gs_status st;
+    int n = 0;
+
+    for (; gs_systems[n]; n++) {
+        if (strcmp(gs_systems[n]->name, name) == 0) {
+            *out = gs_systems[n];
+            gs_str_free(&all);
+            return GS_OK;
+        }
+        names[n] = gs_systems[n]->name;
+        gs_str_printf(&all, "%s%s", n ? ", " : "", names[n]);
+    }
+    near = gs_nearest(name, names, n);
+    st = gs_fail(GS_ECONFIG, "%s: [model] system = %.60s: there is no such system%s%s%s (there is: %s)", where, name,
+                 near ? "; did you mean " : "", near ? near : "", near ? "?" : "", gs_str_c(&all));
+    gs_str_free(&all);
+    *out = NULL;
+    return st;
+}
+
+int gs_system_tables(const gs_system *s, gs_config_table tables[2])
+{
+    tables[0] = gs_config_common;
+    tables[1].title = s->name;
+    tables[1].rows = s->rows(&tables[1].n);
+    return 2;
+}
+
+/* ---- setups ---- */
+
+/* What `set` gives for model.system, or NULL: it decides which table the other keys come from. */
+static const char *set_system(const char *const *set, int n)
+{
+    const char *const key = "model.system=", *found = NULL;
+
+    for (int i = 0; i < n; i++) {
+        if (strncmp(set[i], key, strlen(key)) == 0) found = set[i] + strlen(key);
+    }
+    return found;
+}
+
+/* source: the path of a file, or with text its stand-in. */
+static gs_status setup_new(const char *system, const char *text, const char *source, const char *const *set, int n, gs_setup **out)
+{
+    gs_setup *s = gs_xalloc(sizeof *s);
+    gs_config_table tables[2];
+    gs_status st = GS_OK;
+
+    if (!system) {
+        TRY(gs_fail(GS_ECONFIG, "%s: [model] system is missing: it says which system to train, for example system = %s", source,
+                    gs_systems[0]->name));
+    }
+    TRY(gs_system_find(system, source, &s->system));
+    gs_system_tables(s->system, tables);
+    s->config = gs_config_new(tables, 2);
+    TRY(text ? gs_config_parse(s->config, text, source) : gs_config_load(s->config, source));
+    for (int i = 0; i < n; i++) TRY(gs_config_set(s->config, set[i]));
+    TRY(s->system->presets(s->config));
+    st = gs_config_check(s->config);
+    if (st == GS_OK) st = s->system->open(s->config, &s->model);
+    if (st != GS_OK) gs_fail_in(st, "%s", source);
+done:
+    if (st != GS_OK) {
+        gs_setup_free(s);
+        s = NULL;
+    }
+    *out = s;
+    return st;
+}
+
+gs_status gs_setup_load(const char *path, const char *const *set, int n, gs_setup **out)
+{
+    char *system = NULL;
+    const char *over = set_system(set, n);
+    gs_status st = gs_config_peek(path, "model", "system", &system);
+
+    *out = NULL;
+    if (st == GS_OK) st = setup_new(over ? over : system, NULL, path, set, n, out);
+    free(system);
+    return st;
+}
+
+gs_status gs_setup_parse(const char *text, const char *name, const char *const *set, int n, gs_setup **out)
+{
+    char *system = NULL;
+    const char *over = set_system(set, n);
+    gs_status st = gs_config_peek_text(text, name, "model", "system", &system);
+
+    *out = NULL;
+    if (st == GS_OK) st = setup_new(over ? over : system, text, name, set, n, out);
+    free(system);
+    return st;
+}
+
+void gs_setup_free(gs_setup *s)
+{
+    if (!s) return;
+    if (s->system) s->system->close(s->model);
+    gs_config_free(s->config);
+    free(s);
+}
+
+/* ---- what it needs ---- */
+
+static gs_status dry_run(const gs_setup *s, gs_device *d, bool sampler, int batch, gs_plan_stats *out)
+{
+    gs_graph *g = gs_graph_new();
+    gs_plan *p = NULL;
+    gs_status st = GS_OK;
+
+    TRY(sampler ? s->system->build_sampler(s->model, g, batch, false) : s->system->build_step(s->model, g, batch));
+    TRY(gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+    *out = gs_plan_get_stats(p);
+done:
+    gs_plan_free(p);
+    gs_graph_free(g);
+    return st;
+}
+
+gs_status gs_setup_fits(const gs_setup *s, gs_device *d, gs_setup_memory *out)
+{
+    const gs_device_info *info = gs_device_get_info(d);
+    const int batch = s->system->batch_size(s->model);
+    gs_plan_stats step = { 0 }, draw = { 0 };
+    gs_setup_memory m = { 0 };
+    gs_status st = GS_OK;
+    char a[32], b[32], c[32], e[32];
+    size_t need;
+
+    TRY(dry_run(s, d, false, batch, &step));
+    TRY(dry_run(s, d, true, GS_SAMPLE_BATCH, &draw));
+    m = (gs_setup_memory){ .state = step.state_bytes, .workspace = GS_MAX(step.workspace_bytes, draw.workspace_bytes),
+                           .constants = step.constant_bytes + draw.constant_bytes, .flops = step.flops, .launches = step.launches };
+    need = m.state + m.workspace + m.constants;
+    if (need > info->memory) {
+        st = gs_fail(GS_ELIMIT, "the run needs %s (parameters and optimiser %s, activations %s) and %s has %s: lower batch_size",
+                     gs_bytes_text(a, (double)need), gs_bytes_text(b, (double)m.state), gs_bytes_text(c, (double)m.workspace),
+                     info->name, gs_bytes_text(e, (double)info->memory));
+    }
+done:
+    if (st == GS_ELIMIT) gs_fail_in(st, "batch_size = %d", batch);
+    if (out) *out = m;
+    return st;
+}
