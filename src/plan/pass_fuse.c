@@ -12,33 +12,48 @@
 
 #define MAX_LEAVES 24   /* reads of one kernel: keeps arguments under OpenCL's guaranteed 1024 bytes */
 #define MAX_ROOTS 12
+#define MAX_CHEAP 6     /* light operations that cost less than a store and a load */
 #define NEAR 48         /* how far back in the program a sibling may lie to be joined: bounds the growth of lifetimes */
 
-/* One operand is a tensor, the rest constants, and the operation costs no more than a load or two. */
-static bool is_cheap(gs_plan *p, const gs_node *n)
+/* What recomputing an expression costs: operations, and reads of tensors that are not broadcast from smaller ones. */
+typedef struct cost { int ops, tensors; } cost;
+
+static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
 {
     static const gs_op *const light[] = {
         &gs_op_neg, &gs_op_affine, &gs_op_step, &gs_op_sign, &gs_op_abs, &gs_op_relu, &gs_op_leaky_relu, &gs_op_cast,
         &gs_op_detach, &gs_op_square, &gs_op_lt, &gs_op_le, &gs_op_gt, &gs_op_ge, &gs_op_eq, &gs_op_ne,
+        &gs_op_add, &gs_op_sub, &gs_op_mul,
     };
-    int tensors = 0;
     bool found = false;
 
-    if (GS_IS(n, full) || GS_IS(n, iota)) return true;
-    for (size_t i = 0; i < GS_COUNT(light); i++) found |= n->op == light[i];
-    if (!found) return false;
-    for (int i = 0; i < n->n_in; i++) {
-        const gs_node *x = n->in[i];
-
-        if (GS_IS(x, full) || GS_IS(x, iota)) continue;
-        if (gs__kind(x) == GS_NK_EXPR && !gs__info(p, x)->root && x->n_in) return false;
-        if (GS_IS(x, broadcast)) {
-            if (!GS_IS(x->in[0], iota)) tensors++;
-            continue;
-        }
-        tensors++;
+    if (GS_IS(n, full) || GS_IS(n, iota)) return;
+    if (gs__kind(n) == GS_NK_VIEW && !gs__info(p, n)->root) {
+        if (!GS_IS(n, broadcast)) c->tensors++;
+        return;
     }
-    return tensors <= 1;
+    if (gs__kind(n) != GS_NK_EXPR || (!top && gs__info(p, n)->root)) {
+        c->tensors++;
+        return;
+    }
+    for (size_t i = 0; i < GS_COUNT(light); i++) found |= n->op == light[i];
+    c->ops += found ? 1 : MAX_CHEAP + 1;
+    for (int i = 0; i < n->n_in && c->ops <= MAX_CHEAP; i++) {
+        bool again = false;
+
+        for (int k = 0; k < i; k++) again |= n->in[k] == n->in[i];
+        if (!again) add_cost(p, n->in[i], false, c);
+    }
+}
+
+/* Recomputing it reads one tensor, as loading it would, beside smaller ones (bias, mean, scale), and costs a few light operations: so
+ * a bias, a normalisation and the sign of an activation are never stored. */
+static bool is_cheap(gs_plan *p, const gs_node *n)
+{
+    cost c = { 0 };
+
+    add_cost(p, n, true, &c);
+    return c.ops <= MAX_CHEAP && c.tensors <= 1;
 }
 
 static void need_memory(gs_plan *p, gs_node *n)
