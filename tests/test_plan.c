@@ -11,7 +11,7 @@
 
 #include "gesso/gesso.h"
 #include "graph/graph.h"
-#include "plan/plan.h"
+#include "plan/plan_int.h"
 
 static gs_device *device;
 
@@ -177,6 +177,199 @@ static void equals_reference(void **state)
     gs_graph_free(g);
 }
 
+/* ---- what each pass wins ---- */
+
+static gs_plan *compile_net(gs_device *d, const char *off, gs_graph **g)
+{
+    gs_compile_opts o = { .off = off, .dry_run = true };
+    gs_plan *p;
+
+    *g = gs_graph_new();
+    build_net(*g);
+    ok(gs_compile(*g, d, NULL, &o, &p));
+    return p;
+}
+
+static gs_plan_stats stats_without(gs_device *d, const char *off)
+{
+    gs_graph *g;
+    gs_plan *p = compile_net(d, off, &g);
+    const gs_plan_stats s = gs_plan_get_stats(p);
+
+    gs_plan_free(p);
+    gs_graph_free(g);
+    return s;
+}
+
+static void each_pass_wins(void **state)
+{
+    gs_device *null;
+    gs_plan_stats all;
+
+    (void)state;
+    ok(gs_device_open("null", &null));
+    all = stats_without(null, "");
+    assert_true(stats_without(null, "fuse").launches > 2 * all.launches);
+    assert_true(stats_without(null, "simplify").launches >= all.launches);
+    assert_true(stats_without(null, "inplace").launches > all.launches); /* assignments become copies */
+    assert_true(stats_without(null, "inplace").workspace_bytes > all.workspace_bytes);
+    gs_device_close(null);
+}
+
+static void equal_nodes_are_computed_once(void **state)
+{
+    static const char *const off[] = { "", "cse" };
+    int launches[2];
+    gs_device *null;
+
+    (void)state;
+    ok(gs_device_open("null", &null));
+    for (int k = 0; k < 2; k++) {
+        gs_graph *g = gs_graph_new();
+        gs_compile_opts o = { .off = off[k], .dry_run = true };
+        gs_plan *p;
+        gs_node *x = gs_input(g, "x", GS_SHAPE(5, 7), GS_F32), *w = gs_input(g, "w", GS_SHAPE(7, 3), GS_F32);
+
+        gs_output(g, "a", gs_tanh(gs_matmul(x, w, false, false)));
+        gs_output(g, "b", gs_tanh(gs_matmul(x, w, false, false)));
+        gs_output(g, "r", gs_sub(gs_random_normal(g, GS_SHAPE(4)), gs_random_normal(g, GS_SHAPE(4)))); /* never merged */
+        ok(gs_compile(g, null, NULL, &o, &p));
+        launches[k] = gs_plan_get_stats(p).launches;
+        gs_plan_free(p);
+        gs_graph_free(g);
+    }
+    assert_int_equal(launches[1] - launches[0], 2); /* one product, one tanh */
+    gs_device_close(null);
+}
+
+static gs_value *root_of(gs_value *v)
+{
+    while (v->same_as) v = v->same_as;
+    return v;
+}
+
+/* No two values that live at the same time share a byte, unless one took the other's place on purpose. */
+static void lifetimes_do_not_overlap(void **state)
+{
+    gs_device *null;
+    gs_graph *g;
+    gs_plan *p;
+    int pairs = 0;
+
+    (void)state;
+    ok(gs_device_open("null", &null));
+    null->info.max_alloc = 3 * 33 * 65 * 4; /* several chunks */
+    p = compile_net(null, "", &g);
+    assert_true(p->n_chunks > 1);
+    for (int i = 0; i < p->n_chunks; i++) assert_true(p->chunks[i].size <= null->info.max_alloc);
+    for (int i = 0; i < p->n_values; i++)
+        for (int k = 0; k < i; k++) {
+            const gs_value *a = p->values[i], *b = p->values[k];
+
+            if (a->place != GS_PLACE_WORKSPACE || b->place != GS_PLACE_WORKSPACE || a->buffer != b->buffer) continue;
+            if (root_of(p->values[i]) == root_of(p->values[k]) || a->last < b->first || b->last < a->first) continue;
+            pairs++;
+            assert_true(a->offset + 4 * (size_t)a->count <= b->offset || b->offset + 4 * (size_t)b->count <= a->offset);
+        }
+    assert_true(pairs > 20);
+    gs_plan_free(p);
+    gs_graph_free(g);
+    gs_device_close(null);
+}
+
+static void what_cannot_fit_is_refused(void **state)
+{
+    gs_device *null;
+    gs_graph *g = gs_graph_new();
+    gs_plan *p;
+    gs_compile_opts o = { .dry_run = true };
+
+    (void)state;
+    ok(gs_device_open("null", &null));
+    build_net(g);
+    null->info.memory = 4096;
+    assert_int_equal(gs_compile(g, null, NULL, &o, &p), GS_ELIMIT);
+    assert_null(p);
+    assert_non_null(strstr(gs_last_error(), "4.0 KiB"));
+    assert_non_null(strstr(gs_last_error(), "smaller batch"));
+    null->info.memory = (size_t)1 << 30;
+    null->info.max_alloc = 1024;
+    assert_int_equal(gs_compile(g, null, NULL, &o, &p), GS_ELIMIT);
+    assert_non_null(strstr(gs_last_error(), "in one piece"));
+    gs_graph_free(g);
+    gs_device_close(null);
+}
+
+/* The old value of a variable is read by everything that was built on it, however late, although the new one is written in place. */
+static void assignments_happen_at_the_end(void **state)
+{
+    gs_graph *g = gs_graph_new();
+    gs_store *s;
+    gs_plan *p;
+    gs_var *a = gs_variable(g, "a", GS_SHAPE(3), GS_F32, (gs_init){ GS_INIT_CONST, 1, 0 }, false);
+    gs_var *b = gs_variable(g, "b", GS_SHAPE(3), GS_F32, (gs_init){ GS_INIT_CONST, 10, 0 }, false);
+    gs_node *old_a = gs_read(a), *old_b = gs_read(b);
+    float va[3], vb[3], rev[3];
+
+    (void)state;
+    gs_assign(a, old_b);                                 /* swap: both must be copied */
+    gs_assign(b, old_a);
+    gs_output(g, "late", gs_add(gs_affine(old_a, 1, 0.5), gs_read(a)));
+    ok(gs_store_new(device, 0, &s));
+    ok(gs_compile(g, device, s, NULL, &p));
+    for (int i = 0; i < 3; i++) ok(gs_plan_run(p, 0, (uint64_t)i));
+    ok(gs_plan_fetch(p, "late", rev));
+    ok(gs_store_read(s, gs_store_find(s, "a"), va));
+    ok(gs_store_read(s, gs_store_find(s, "b"), vb));
+    for (int i = 0; i < 3; i++) {
+        assert_true(va[i] == 10.0f && vb[i] == 1.0f);
+        assert_true(rev[i] == 11.5f);
+    }
+    gs_plan_free(p);
+    gs_store_free(s);
+    gs_graph_free(g);
+}
+
+/* A small plan after a large one and the other way round: the shared workspace grows, and the first plan still runs. */
+static void plans_share_the_workspace(void **state)
+{
+    gs_store *s;
+    gs_plan *p[2];
+    gs_graph *g[2];
+
+    (void)state;
+    ok(gs_store_new(device, 0, &s));
+    for (int k = 0; k < 2; k++) {
+        const int n = k ? 5000 : 10;
+        gs_node *x;
+
+        g[k] = gs_graph_new();
+        x = gs_input(g[k], "x", GS_SHAPE(n), GS_F32);
+        gs_output(g[k], "y", gs_cumsum(gs_affine(gs_cumsum(gs_affine(x, 2, 0), 0, false), 1, 1), 0, true));
+        ok(gs_compile(g[k], device, s, NULL, &p[k]));
+    }
+    for (int round = 0; round < 2; round++)
+        for (int k = 0; k < 2; k++) {
+            const int n = k ? 5000 : 10;
+            float x[5000], y[5000];
+            double want = 0;
+
+            for (int i = 0; i < n; i++) x[i] = 1;
+            ok(gs_plan_feed(p[k], "x", x));
+            ok(gs_plan_run(p[k], 0, 0));
+            ok(gs_plan_fetch(p[k], "y", y));
+            for (int i = n - 1; i >= 0; i--) {
+                want += 2.0 * (i + 1) + 1;
+                assert_true(fabs(y[i] - want) <= 1e-5 * want);
+            }
+        }
+    for (int k = 0; k < 2; k++) {
+        gs_plan_free(p[k]);
+        gs_graph_free(g[k]);
+    }
+    gs_store_free(s);
+}
+
 static int open_device(void **state)
 {
     (void)state;
@@ -195,6 +388,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_reference),
         cmocka_unit_test(passes_change_nothing),
+        cmocka_unit_test(each_pass_wins),
+        cmocka_unit_test(equal_nodes_are_computed_once),
+        cmocka_unit_test(lifetimes_do_not_overlap),
+        cmocka_unit_test(what_cannot_fit_is_refused),
+        cmocka_unit_test(assignments_happen_at_the_end),
+        cmocka_unit_test(plans_share_the_workspace),
     };
 
     return cmocka_run_group_tests(tests, open_device, close_device);
