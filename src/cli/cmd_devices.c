@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "gesso/device.h"
+#include "device/device.h"
 
 static const char *const kinds[] = { [GS_CPU] = "CPU", [GS_GPU] = "GPU", [GS_ACCELERATOR] = "accelerator", [GS_NULL] = "null" };
 
@@ -21,7 +21,7 @@ static void print_text(const gs_device_info *d, bool is_default)
            d->local_is_global ? " (ordinary memory: kernels do not copy into it)" : "");
     if (!d->compiler) printf("    not usable: switched off, or its driver has no compiler\n");
     else printf("    used: fp32 kernels%s, form for %s\n", d->kind == GS_NULL ? " (planned, never run)" : " built from source and cached on disk",
-                d->local_is_global ? "CPUs" : "GPUs");
+                gs__cpu_forms(d) ? "CPUs" : "GPUs");
 }
 
 static cJSON *as_json(const gs_device_info *d, bool is_default)

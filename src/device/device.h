@@ -81,6 +81,10 @@ extern const gs_driver gs_driver_opencl, gs_driver_null, gs_driver_cuda;
 /* Times of events on or off; GS_EDEVICE when the driver cannot. */
 gs_status gs_device_profile(gs_device *d, bool on);
 
+/* Kernels for CPUs (one item a group does a block with wide vectors, no barrier) suit a device whose local memory is ordinary memory
+ * and which likes vectors. llvmpipe has the one without the other: it runs items side by side in the lanes, as a GPU does. */
+static inline bool gs__cpu_forms(const gs_device_info *d) { return d->local_is_global && d->vector_width > 1; }
+
 /* For drivers: is there room for one more buffer (GS_ELIMIT, GS_ENOMEM with the figures)? And: it was allocated. */
 gs_status gs__device_room(const gs_device *d, size_t bytes);
 void gs__device_took(gs_device *d, size_t bytes);

@@ -91,7 +91,7 @@ gs_status gs_plan_gemm(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, g
 
 /* The device planned for (its info decides between kernel forms), and the size of elementwise groups on it. */
 const gs_device_info *gs_plan_device(const gs_plan *p);
-static inline bool gs_plan_on_cpu(const gs_plan *p) { return gs_plan_device(p)->local_is_global; }
+static inline bool gs_plan_on_cpu(const gs_plan *p) { return gs__cpu_forms(gs_plan_device(p)); }
 
 /* One entry for each op that is neither elementwise, view nor sum: makes the launches that fill gs_plan_value(p, n). */
 typedef gs_status gs_lower_fn(gs_plan *p, const gs_node *n);
