@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "data/image.h"
+#include "io/safetensors.h"
+
 static char *dir;        /* a folder for the tests' files */
 static char program[512];
 
@@ -357,6 +360,147 @@ static void test_data(void **state)
     done(r);
 }
 
+/* ---- weights from and to elsewhere ---- */
+
+typedef struct weight { const char *key; int64_t shape[2]; } weight;
+
+/* The generator of profile bars under the original's keys. */
+static const weight bars_g[] = {
+    { "fc1.0.weight", { 64, 26 } }, { "fc1.0.bias", { 64, 0 } }, { "fc2.0.weight", { 128, 64 } }, { "fc2.0.bias", { 128, 0 } },
+    { "fc_out.0.weight", { 64, 128 } }, { "fc_out.0.bias", { 64, 0 } },
+};
+/* The beginning of the generator of profile ln. */
+static const weight small_ln_g[] = { { "label_emb.weight", { 10, 10 } }, { "model.0.weight", { 128, 110 } } };
+
+static float value(size_t i)
+{
+    return (float)((double)((i * 2654435761u) % 1000) / 1000 - 0.5);
+}
+
+/* Writes a file of weights; bad: index of an element to make NaN, or -1. */
+static void weights(const char *name, const weight *w, int n, const char *prefix, int skip, int bad)
+{
+    gs_st_writer *f = gs_st_writer_new();
+    char *path = join(name);
+    float *data[16];
+
+    for (int i = 0; i < n; i++) {
+        const int rank = w[i].shape[1] ? 2 : 1;
+        const size_t count = (size_t)(w[i].shape[0] * (rank == 2 ? w[i].shape[1] : 1));
+        char full[128];
+
+        data[i] = malloc(count * sizeof(float));
+        for (size_t k = 0; k < count; k++) data[i][k] = value(k + 977 * (size_t)i);
+        if (i == 0 && bad >= 0) data[i][bad] = 0.0f / 0.0f;
+        snprintf(full, sizeof full, "%s%s", prefix, w[i].key);
+        if (i != skip) gs_st_writer_add(f, full, GS_ST_F32, rank, w[i].shape, data[i]);
+    }
+    gs_st_writer_add(f, "bn.num_batches_tracked", GS_ST_I64, 0, NULL, &(int64_t){ 3 });
+    assert_ok(gs_st_writer_save(f, path));
+    gs_st_writer_free(f);
+    for (int i = 0; i < n; i++) free(data[i]);
+    free(path);
+}
+
+/* The tensors of a are in b, to the bit, under the same names; counters aside. */
+static void same_weights(const char *a, const char *b)
+{
+    char *pa = join(a), *pb = join(b);
+    gs_st_file *fa, *fb;
+    int n = 0;
+
+    assert_ok(gs_st_open(pa, &fa));
+    assert_ok(gs_st_open(pb, &fb));
+    for (int i = 0; i < gs_st_count(fa); i++) {
+        const gs_st_tensor *t = gs_st_at(fa, i), *u = gs_st_find(fb, t->name);
+
+        if (strstr(t->name, "num_batches")) continue;
+        if (!u || u->bytes != t->bytes || memcmp(u->data, t->data, t->bytes) != 0) fail_msg("%s differs or is missing", t->name);
+        n++;
+    }
+    assert_int_equal(n, gs_st_count(fb));
+    gs_st_close(fa);
+    gs_st_close(fb);
+    free(pa);
+    free(pb);
+}
+
+static void test_import(void **state)
+{
+    const int n = (int)GS_COUNT(bars_g);
+    result r;
+
+    (void)state;
+    weights("g.safetensors", bars_g, n, "", -1, -1);
+    weights("prefixed.safetensors", bars_g, n, "G.", -1, -1);
+    weights("wrapped.safetensors", bars_g, n, "module.", -1, -1);
+    r = run("import $D/g.safetensors --system cgan -o $D/model.safetensors"); /* the profile is found by the shapes */
+    if (r.status != 0) fail_msg("import: %s", r.err);
+    assert_non_null(strstr(r.err, "6 tensors, profile bars"));
+    done(r);
+    prints("import -q $D/prefixed.safetensors -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same", "same");
+    prints("import -q $D/wrapped.safetensors --net G -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same", "same");
+    prints("export -q $D/model.safetensors --net G -o $D/back.safetensors; echo done", "done");
+    same_weights("g.safetensors", "back.safetensors");
+    prints("export -q $D/model.safetensors -o $D/both.safetensors; echo done", "done");
+    same_weights("prefixed.safetensors", "both.safetensors");
+    prints("info $D/both.safetensors", "G.fc_out.0.weight");
+
+    weights("missing.safetensors", bars_g, n, "", 3, -1);
+    weights("nan.safetensors", bars_g, n, "", -1, 5);
+    weights("part.safetensors", small_ln_g, (int)GS_COUNT(small_ln_g), "", -1, -1);
+    put("model.pt", "PK\3\4rest", 8);
+    put("model.pkl", "\x80\2}q", 4);
+    fails("import $D/missing.safetensors -o $D/no.safetensors", 1, "missing.safetensors", "G.fc2.0.bias", NULL);
+    fails("import $D/nan.safetensors -o $D/no.safetensors", 1, "fc1.0.weight", "element 5 is not finite", NULL);
+    fails("import $D/part.safetensors -o $D/no.safetensors", 1, "no tensor for G.", "profile ln", NULL);
+    fails("import $D/model.pt -o $D/no.safetensors", 1, "zip archive", "safetensors.torch.save_file", NULL);
+    fails("import $D/model.pkl -o $D/no.safetensors", 1, "pickle", NULL, NULL);
+    fails("generate $D/model.pt -o $D/no", 1, "zip archive", NULL, NULL);
+    fails("info $D/model.pt", 1, "zip archive", NULL, NULL);
+    fails("import $D/g.safetensors --set model.profile=concat -o $D/no.safetensors", 1, "fc1.0.weight has the shape 64,26", "256,110", "--set");
+    fails("import $D/g.safetensors --system spade -o $D/no.safetensors", 2, "spade", "cgan", NULL);
+    fails("import $D/g.safetensors --net X -o $D/no.safetensors", 2, "--net X", "G D", NULL);
+    fails("import $D/g.safetensors", 2, "-o FILE", NULL, NULL);
+    fails("import $D/g.safetensors -o $D/none/x.safetensors", 1, "none/x.safetensors", NULL, NULL);
+    fails("export $D/model.safetensors --net D -o $D/no.safetensors", 1, "no tensors of network D", NULL, NULL);
+    fails("export $D/g.safetensors -o $D/no.safetensors", 1, "no configuration", NULL, NULL);
+    prints("--version; [ -e $D/no.safetensors ] || echo nothing left behind", "nothing left behind");
+}
+
+static void test_generate(void **state)
+{
+    gs_image a = { 0 };
+    char *path;
+
+    (void)state;
+    weights("g.safetensors", bars_g, (int)GS_COUNT(bars_g), "", -1, -1);
+    prints("import -q $D/g.safetensors -o $D/model.safetensors; echo done", "done");
+    prints("generate $D/model.safetensors --label 7 --label 2 --count 3 -o $D/pictures", "pictures/class_2_0002.png");
+    prints("generate $D/model.safetensors -l 2 -n 3 -o $D/again && cmp $D/pictures/class_2_0002.png $D/again/class_2_0002.png && echo same", "same");
+    prints("generate $D/model.safetensors -l 2 -n 3 --seed 1 -o $D/other && ! cmp -s $D/pictures/class_2_0002.png $D/other/class_2_0002.png && echo other", "other");
+    prints("generate $D/model.safetensors --grid --count 4 --scale 3 -o $D/sheet.png", "sheet.png");
+    path = join("sheet.png");
+    assert_ok(gs_image_read(path, NULL, &a));
+    assert_true(a.h >= 3 * 10 * 8 && a.w >= 3 * 4 * 8); /* ten rows and four columns of 8 pixels, three times as large */
+    gs_image_free(&a);
+    free(path);
+    path = join("pictures/class_7_0000.png");
+    assert_ok(gs_image_read(path, NULL, &a));
+    assert_true(a.w == 8 && a.h == 8 && a.c == 1);
+    gs_image_free(&a);
+    free(path);
+    put_text("file", "x");
+    fails("generate $D/model.safetensors", 2, "-o DIR", NULL, NULL);
+    fails("generate $D/model.safetensors --label 10 -o $D/no", 2, "--label 10", "0 to 9", NULL);
+    fails("generate $D/model.safetensors --count 0 -o $D/no", 2, "--count: 0", NULL, NULL);
+    fails("generate $D/model.safetensors -o $D/file/x", 1, "file", NULL, NULL);
+    fails("generate $D/model.safetensors --grid -o $D/file/x.png", 1, "file/x.png", NULL, NULL);
+    fails("generate $D/none.safetensors -o $D/no", 1, "none.safetensors", NULL, NULL);
+    fails("generate $D/g.safetensors -o $D/no", 1, "g.safetensors", "no configuration", NULL);
+    fails("generate $D/model.safetensors -d riva128 -o $D/no", 1, "riva128", NULL, NULL);
+}
+
 /* The documents are what the program prints today. */
 static void test_documents(void **state)
 {
@@ -373,6 +517,37 @@ static void test_documents(void **state)
         done(r);
     }
     prints("ops", "conv2d_dw");
+}
+
+/* Every command line in the documents has a command and options that exist: with --help behind it the program parses all of it, then stops. */
+static void test_shown_commands(void **state)
+{
+    const char *files[] = { "README.md", "docs/ARCHITECTURE.md", "docs/tutorial.md", "docs/cgan.md", "docs/PLATFORMS.md" };
+    int n = 0;
+
+    (void)state;
+    for (size_t f = 0; f < GS_COUNT(files); f++) {
+        bool code = false;
+        char *text, *save = NULL;
+
+        if (!gs_file_exists(files[f])) continue;
+        text = gs_test_slurp(files[f]);
+        for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+            const char *at = strstr(line, "build/gesso ");
+            char arguments[600];
+            result r;
+
+            if (strncmp(line, "```", 3) == 0) code = !code;
+            if (!code || !at || strchr(at, '|') || strchr(at, '$')) continue;
+            snprintf(arguments, sizeof arguments, "%.*s --help", (int)strcspn(at + 12, "#&;>"), at + 12);
+            r = run(arguments);
+            if (r.status != 0) fail_msg("%s shows \"%s\": %s", files[f], line, r.err);
+            done(r);
+            n++;
+        }
+        free(text);
+    }
+    assert_true(n >= 1);
 }
 
 static int setup(void **state)
@@ -401,7 +576,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usage), cmocka_unit_test(test_help), cmocka_unit_test(test_files), cmocka_unit_test(test_closed_pipe),
         cmocka_unit_test(test_config), cmocka_unit_test(test_device), cmocka_unit_test(test_too_large), cmocka_unit_test(test_safetensors),
-        cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data), cmocka_unit_test(test_documents),
+        cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data),
+        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -87,6 +87,8 @@ typedef struct cli_progress {
 cli_progress cli_progress_start(bool quiet);
 /* last: print it whatever the time. */
 void cli_progress_line(cli_progress *p, bool last, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* A line that stays; the live line goes on below it. */
+void cli_progress_log(cli_progress *p, const char *text);
 void cli_progress_end(cli_progress *p);
 
 #endif

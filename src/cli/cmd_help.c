@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/model.h"
+#include "train/system.h"
 
 void cli_help_all(FILE *out)
 {
@@ -73,11 +73,17 @@ gs_status cli_unknown(int argc, char **argv)
 /* docs/config.md is this. */
 static void print_keys(void)
 {
+    gs_config_table *tables = NULL, of_system[2];
+    int n = 0, cap = 0;
     gs_str s = { 0 };
-    int n;
-    const gs_config_table *tables = cli_config_tables(&n);
 
+    for (const gs_system *const *system = gs_systems; *system; system++) {
+        const int k = gs_system_tables(*system, of_system);
+
+        for (int i = *system == gs_systems[0] ? 0 : 1; i < k; i++) GS_PUSH(tables, n, cap, of_system[i]); /* the common one once */
+    }
     gs_config_markdown(tables, n, &s);
+    free(tables);
     fputs(gs_str_c(&s), stdout);
     gs_str_free(&s);
 }

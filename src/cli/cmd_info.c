@@ -73,31 +73,22 @@ static gs_status file_info(const char *path, bool as_json)
 
 /* ---- a configuration ---- */
 
-typedef struct cost { /* of one compiled graph */
-    gs_plan_stats stats;
-    gs_status st;
-    char *why; /* when st is not GS_OK */
-} cost;
+/* The graphs of a setup: where networks and shapes are read from. */
+typedef struct graphs {
+    gs_graph *step, *sampler;
+} graphs;
 
-static cost plan_cost(gs_graph *g, gs_device *d)
+static int64_t count_params(gs_graph *g, const char *prefix)
 {
-    gs_plan *p = NULL;
-    cost c = { .st = gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p) };
+    const int n = gs_trainable(g, prefix, NULL, 0);
+    gs_var **v = gs_xalloc((size_t)n * sizeof *v + 1);
+    int64_t count = 0;
 
-    if (c.st == GS_OK) c.stats = gs_plan_get_stats(p);
-    else c.why = gs_xstrdup(gs_last_error());
-    gs_plan_free(p);
-    return c;
+    gs_trainable(g, prefix, v, n);
+    for (int i = 0; i < n; i++) count += gs_shape_count(gs_var_shape(v[i]));
+    free(v);
+    return count;
 }
-
-static double total_bytes(const cost *c)
-{
-    return (double)c->stats.state_bytes + (double)c->stats.workspace_bytes + (double)c->stats.constant_bytes;
-}
-
-static const struct {
-    const char *prefix, *name;
-} networks[] = { { "G.", "generator" }, { "D.", "discriminator" } };
 
 static gs_var **variables(gs_graph *g, const char *prefix, int *n)
 {
@@ -109,31 +100,39 @@ static gs_var **variables(gs_graph *g, const char *prefix, int *n)
     return v;
 }
 
-static void networks_text(gs_graph *g)
+/* "G." -> "G" */
+static const char *network_name(char name[32], const char *prefix)
 {
-    for (size_t k = 0; k < GS_COUNT(networks); k++) {
-        char count[32], shape[96];
-        int n;
-        gs_var **v = variables(g, networks[k].prefix, &n);
+    snprintf(name, 32, "%.*s", (int)strcspn(prefix, "."), prefix);
+    return name;
+}
 
-        printf("\n%s: %s parameters\n", networks[k].name, gs_count_text(count, gs_cgan_count_params(g, networks[k].prefix)));
+static void networks_text(const gs_system *system, gs_graph *g)
+{
+    for (const char *const *net = system->networks; *net; net++) {
+        char count[32], shape[96], name[32];
+        int n;
+        gs_var **v = variables(g, *net, &n);
+
+        printf("\nnetwork %s: %s parameters\n", network_name(name, *net), gs_count_text(count, count_params(g, *net)));
         for (int i = 0; i < n; i++) printf("  %-36s %s\n", gs_var_name(v[i]), gs_shape_text(gs_var_shape(v[i]), shape));
         free(v);
     }
 }
 
-static void networks_json(gs_graph *g, cJSON *o)
+static void networks_json(const gs_system *system, gs_graph *g, cJSON *o)
 {
     cJSON *list = cJSON_AddArrayToObject(o, "networks");
 
-    for (size_t k = 0; k < GS_COUNT(networks); k++) {
+    for (const char *const *net = system->networks; *net; net++) {
         cJSON *e = cJSON_CreateObject(), *tensors;
+        char name[32];
         int n;
-        gs_var **v = variables(g, networks[k].prefix, &n);
+        gs_var **v = variables(g, *net, &n);
 
         cJSON_AddItemToArray(list, e);
-        cJSON_AddStringToObject(e, "name", networks[k].name);
-        cJSON_AddNumberToObject(e, "parameters", (double)gs_cgan_count_params(g, networks[k].prefix));
+        cJSON_AddStringToObject(e, "name", network_name(name, *net));
+        cJSON_AddNumberToObject(e, "parameters", (double)count_params(g, *net));
         tensors = cJSON_AddArrayToObject(e, "tensors");
         for (int i = 0; i < n; i++) {
             cJSON *t = cJSON_CreateObject();
@@ -147,63 +146,102 @@ static void networks_json(gs_graph *g, cJSON *o)
     }
 }
 
-static void cost_text(const cost *step, const cost *sample, const gs_cgan_opts *o, const gs_device_info *info)
+/* What a run costs on a device. */
+typedef struct cost {
+    const gs_device_info *device;
+    int batch;
+    gs_setup_memory need;
+    double picture_flops;
+    bool fits;
+    char *why; /* when it does not */
+} cost;
+
+static double total_bytes(const cost *c)
+{
+    return (double)c->need.state + (double)c->need.workspace + (double)c->need.constants;
+}
+
+static void cost_text(const cost *k)
 {
     char a[32], b[32], c[32], d[32], e[32];
 
-    printf("\ntraining step, batch %d, on %s (%s)\n", o->batch_size, info->id, info->name);
-    if (step->st != GS_OK) return;
-    printf("  %d launches, %.3f GFLOP in products, %.2f MFLOP for a generated picture\n", step->stats.launches, step->stats.flops / 1e9,
-           sample->st == GS_OK ? sample->stats.flops / o->batch_size / 1e6 : 0.0);
-    printf("  memory %s: parameters and optimiser %s, activations %s, inputs and tables %s\n", gs_bytes_text(a, total_bytes(step)),
-           gs_bytes_text(b, (double)step->stats.state_bytes), gs_bytes_text(c, (double)step->stats.workspace_bytes),
-           gs_bytes_text(d, (double)step->stats.constant_bytes));
-    printf("  fits: the device has %s\n", gs_bytes_text(e, (double)info->memory));
+    printf("\ntraining step, batch %d, on %s (%s)\n", k->batch, k->device->id, k->device->name);
+    if (!k->fits) return;
+    printf("  %d launches, %.3f GFLOP in products, %.2f MFLOP for a generated picture\n", k->need.launches, k->need.flops / 1e9,
+           k->picture_flops / 1e6);
+    printf("  memory %s: parameters and optimiser %s, activations %s, inputs and tables %s\n", gs_bytes_text(a, total_bytes(k)),
+           gs_bytes_text(b, (double)k->need.state), gs_bytes_text(c, (double)k->need.workspace), gs_bytes_text(d, (double)k->need.constants));
+    printf("  fits: the device has %s\n", gs_bytes_text(e, (double)k->device->memory));
 }
 
-static void cost_json(const cost *step, const cost *sample, const gs_cgan_opts *o, const gs_device_info *info, cJSON *out)
+static void cost_json(const cost *k, cJSON *out)
 {
-    cJSON_AddStringToObject(out, "device", info->id);
-    cJSON_AddNumberToObject(out, "device_memory", (double)info->memory);
-    cJSON_AddNumberToObject(out, "batch_size", o->batch_size);
-    cJSON_AddBoolToObject(out, "fits", step->st == GS_OK);
-    if (step->st != GS_OK) {
-        cJSON_AddStringToObject(out, "reason", step->why);
+    cJSON_AddStringToObject(out, "device", k->device->id);
+    cJSON_AddNumberToObject(out, "device_memory", (double)k->device->memory);
+    cJSON_AddNumberToObject(out, "batch_size", k->batch);
+    cJSON_AddBoolToObject(out, "fits", k->fits);
+    if (!k->fits) {
+        cJSON_AddStringToObject(out, "reason", k->why);
         return;
     }
-    cJSON_AddNumberToObject(out, "launches", step->stats.launches);
-    cJSON_AddNumberToObject(out, "flops_step", step->stats.flops);
-    if (sample->st == GS_OK) cJSON_AddNumberToObject(out, "flops_picture", sample->stats.flops / o->batch_size);
-    cJSON_AddNumberToObject(out, "bytes", total_bytes(step));
-    cJSON_AddNumberToObject(out, "bytes_state", (double)step->stats.state_bytes);
-    cJSON_AddNumberToObject(out, "bytes_activations", (double)step->stats.workspace_bytes);
-    cJSON_AddNumberToObject(out, "bytes_inputs", (double)step->stats.constant_bytes);
+    cJSON_AddNumberToObject(out, "launches", k->need.launches);
+    cJSON_AddNumberToObject(out, "flops_step", k->need.flops);
+    cJSON_AddNumberToObject(out, "flops_picture", k->picture_flops);
+    cJSON_AddNumberToObject(out, "bytes", total_bytes(k));
+    cJSON_AddNumberToObject(out, "bytes_state", (double)k->need.state);
+    cJSON_AddNumberToObject(out, "bytes_activations", (double)k->need.workspace);
+    cJSON_AddNumberToObject(out, "bytes_inputs", (double)k->need.constants);
+}
+
+/* Work in products for one picture, from a dry run of the sampler. */
+static gs_status sampler_flops(gs_graph *g, gs_device *d, int batch, double *flops)
+{
+    gs_plan *p = NULL;
+    const gs_status st = gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p);
+
+    *flops = st == GS_OK ? gs_plan_get_stats(p).flops / batch : 0;
+    gs_plan_free(p);
+    return st;
+}
+
+/* Measures what the setup needs; a run that does not fit is an answer, not a failure. */
+static gs_status measure(const gs_setup *setup, gs_device *d, graphs *g, cost *k)
+{
+    const gs_system *system = setup->system;
+    gs_status st;
+
+    *k = (cost){ .device = gs_device_get_info(d), .batch = system->batch_size(setup->model) };
+    TRY(system->build_step(setup->model, g->step, k->batch));
+    TRY(system->build_sampler(setup->model, g->sampler, k->batch, false));
+    st = gs_setup_fits(setup, d, &k->need);
+    k->fits = st == GS_OK;
+    if (st == GS_ELIMIT) {
+        k->why = gs_xstrdup(gs_last_error());
+        st = GS_OK;
+    } else if (st == GS_OK) {
+        TRY(sampler_flops(g->sampler, d, k->batch, &k->picture_flops));
+    }
+done:
+    return st;
 }
 
 static gs_status config_info(const char *path, const char *run, const cli_args *a)
 {
-    gs_config *config = NULL;
+    graphs g = { gs_graph_new(), gs_graph_new() };
+    gs_setup *setup = NULL;
     gs_device *d = NULL;
-    gs_graph *g = gs_graph_new(), *gs = gs_graph_new();
-    cost step = { 0 }, sample = { 0 };
-    const gs_device_info *info;
-    gs_cgan_opts o;
+    cost k = { 0 };
+    gs_picture_info pic;
     int64_t *steps = NULL;
-    int n_steps = 0;
+    int n_steps = 0, n_set;
+    const char **set = cli_values(a, "set", &n_set);
     char *checkpoints = NULL;
     gs_status st;
 
-    TRY(cli_config_load(path, a, &config, &o));
-    TRY(cli_device_open(a, config, &d));
-    info = gs_device_get_info(d);
-    TRY(gs_cgan_build_step(g, &o, o.batch_size, NULL));
-    TRY(gs_cgan_build_sampler(gs, &o, o.batch_size, false));
-    step = plan_cost(g, d);
-    sample = plan_cost(gs, d);
-    if (step.st != GS_OK && step.st != GS_ELIMIT) {
-        st = gs_fail(step.st, "%s", step.why);
-        goto done;
-    }
+    TRY(gs_setup_load(path, set, n_set, &setup));
+    pic = setup->system->picture(setup->model);
+    TRY(cli_device_open(a, setup->config, &d));
+    TRY(measure(setup, d, &g, &k));
     if (run) {
         checkpoints = gs_path_join(run, "checkpoints");
         TRY(gs_ckpt_list(checkpoints, &steps, &n_steps));
@@ -213,31 +251,30 @@ static gs_status config_info(const char *path, const char *run, const cli_args *
 
         cJSON_AddStringToObject(out, "path", run ? run : path);
         cJSON_AddStringToObject(out, "kind", run ? "run" : "config");
-        cJSON_AddStringToObject(out, "system", "cgan");
-        cJSON_AddStringToObject(out, "profile", gs_cgan_profile_name(o.profile));
+        cJSON_AddStringToObject(out, "system", setup->system->name);
         if (n_steps) cJSON_AddNumberToObject(out, "step", (double)steps[n_steps - 1]);
-        networks_json(g, out);
-        cost_json(&step, &sample, &o, info, out);
+        networks_json(setup->system, g.step, out);
+        cost_json(&k, out);
         cli_print_json(out);
     } else {
         char text[32];
 
-        printf("%s: system cgan, profile %s, pictures %d x %d x %d, %d classes\n", run ? run : path, gs_cgan_profile_name(o.profile),
-               o.image_channels, o.image_size, o.image_size, o.n_classes);
+        printf("%s: %s, pictures %d x %d x %d, %d classes\n", run ? run : path, setup->system->title, pic.channels, pic.height, pic.width,
+               pic.classes);
         if (n_steps) printf("%d checkpoint%s, the newest of step %s\n", n_steps, n_steps == 1 ? "" : "s", gs_count_text(text, steps[n_steps - 1]));
-        networks_text(g);
-        cost_text(&step, &sample, &o, info);
+        networks_text(setup->system, g.step);
+        cost_text(&k);
     }
-    if (step.st != GS_OK) st = gs_fail(step.st, "%s: %s", path, step.why);
+    if (!k.fits) st = gs_fail(GS_ELIMIT, "%s: %s", path, k.why);
 done:
-    free(step.why);
-    free(sample.why);
+    free(k.why);
     free(steps);
     free(checkpoints);
-    gs_graph_free(g);
-    gs_graph_free(gs);
+    free(set);
+    gs_graph_free(g.step);
+    gs_graph_free(g.sampler);
+    gs_setup_free(setup);
     gs_device_close(d);
-    gs_config_free(config);
     return st;
 }
 
@@ -260,7 +297,9 @@ static gs_status run(const cli_args *a)
         free(ini);
         return st;
     }
-    return cli_is_safetensors(path) ? file_info(path, cli_given(a, "json")) : config_info(path, NULL, a);
+    if (cli_is_safetensors(path)) return file_info(path, cli_given(a, "json"));
+    st = cli_refuse_pickle(path);
+    return st == GS_OK ? config_info(path, NULL, a) : st;
 }
 
 const cli_command cli_info = {

@@ -1,21 +1,8 @@
-/* Operands of commands: which kind of thing a path is, and configurations from it. */
+/* Operands of commands: which kind of thing a path is, and what options say about it. */
 #include "cli/model.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const systems[] = { "cgan" };
-
-const gs_config_table *cli_config_tables(int *n)
-{
-    static gs_config_table t[2];
-
-    t[0] = gs_config_common;
-    t[1].title = "cgan";
-    t[1].rows = gs_cgan_config_rows(&t[1].n);
-    *n = 2;
-    return t;
-}
 
 bool cli_is_run(const char *path)
 {
@@ -26,53 +13,43 @@ bool cli_is_run(const char *path)
     return is;
 }
 
-bool cli_is_safetensors(const char *path)
+/* The first n bytes of a file; false when it has fewer. */
+static bool head(const char *path, uint8_t *bytes, size_t n)
 {
-    uint8_t head[9];
     FILE *f = fopen(path, "rb");
-    const bool nine = f && fread(head, 1, sizeof head, f) == sizeof head;
+    const bool all = f && fread(bytes, 1, n, f) == n;
 
     if (f) fclose(f);
-    return nine && head[8] == '{' && !head[7] && !head[6] && !head[5]; /* 2^40 bytes of header are none */
+    return all;
 }
 
-static gs_status check_system(const char *path)
+bool cli_is_safetensors(const char *path)
 {
-    char *name = NULL;
-    const char *near;
-    gs_status st = gs_config_peek(path, "model", "system", &name);
+    uint8_t b[9];
 
-    if (st == GS_OK && !name) st = gs_fail(GS_ECONFIG, "%s: [model] system is missing; this program trains: cgan", path);
-    if (st == GS_OK && strcmp(name, systems[0]) != 0) {
-        near = gs_nearest(name, systems, (int)GS_COUNT(systems));
-        st = gs_fail(GS_ECONFIG, "%s: [model] system = %.40s: this program trains: cgan%s", path, name, near ? " (did you mean that?)" : "");
-    }
-    free(name);
-    return st;
+    return head(path, b, sizeof b) && b[8] == '{' && !b[7] && !b[6] && !b[5]; /* 2^40 bytes of header are none */
 }
 
-gs_status cli_config_load(const char *path, const cli_args *a, gs_config **config, gs_cgan_opts *o)
+gs_status cli_refuse_pickle(const char *path)
 {
-    gs_config *c = NULL;
-    const char *setting;
-    gs_status st;
-    int n;
-    const gs_config_table *tables = cli_config_tables(&n);
+    uint8_t b[4];
+    const char *kind = NULL;
 
-    TRY(check_system(path));
-    c = gs_config_new(tables, n);
-    TRY(gs_config_load(c, path));
-    for (int i = 0; (setting = cli_nth(a, "set", i)); i++) TRY(gs_config_set(c, setting));
-    TRY(gs_config_check(c));
-    st = gs_cgan_configure(o, gs_config_text, c);
-    if (st != GS_OK) gs_fail_in(st, "%s", path);
-done:
-    if (st != GS_OK) {
-        gs_config_free(c);
-        c = NULL;
-    }
-    *config = c;
-    return st;
+    if (!head(path, b, sizeof b)) return GS_OK;
+    if (memcmp(b, "PK\3\4", 4) == 0) kind = "a zip archive, as torch.save writes it";
+    else if (b[0] == 0x80 && b[1] >= 2 && b[1] <= 5) kind = "a Python pickle, as old versions of torch.save write it";
+    if (!kind) return GS_OK;
+    return gs_fail(GS_EFORMAT, "%s: %s; this version reads safetensors only: save the state dict with safetensors.torch.save_file in Python", path, kind);
+}
+
+const char **cli_values(const cli_args *a, const char *name, int *n)
+{
+    const char **v = NULL, *value;
+    int cap = 0;
+
+    *n = 0;
+    while ((value = cli_nth(a, name, *n))) GS_PUSH(v, *n, cap, value);
+    return v;
 }
 
 gs_status cli_device_open(const cli_args *a, const gs_config *config, gs_device **out)

@@ -35,7 +35,7 @@ gs_status cli_flush(bool *quiet)
 
 /* ---- progress ---- */
 
-enum { LIVE_MS = 100, PLAIN_MS = 5000 }; /* between lines on a terminal and elsewhere */
+enum { LIVE_MS = 100, PLAIN_MS = 10000 }; /* between lines on a terminal and elsewhere */
 
 cli_progress cli_progress_start(bool quiet)
 {
@@ -70,6 +70,14 @@ void cli_progress_line(cli_progress *p, bool last, const char *fmt, ...)
     fprintf(stderr, "\r%s%*s", text, GS_MAX(p->width - (int)strlen(text), 0), "");
     p->width = (int)strlen(text);
     fflush(stderr);
+}
+
+void cli_progress_log(cli_progress *p, const char *text)
+{
+    if (p->live && p->width > 0) fprintf(stderr, "\r%*s\r", p->width, "");
+    fprintf(stderr, "%s\n", text);
+    p->width = 0;
+    if (!p->live) p->last = gs_now(); /* a log line says as much */
 }
 
 void cli_progress_end(cli_progress *p)
