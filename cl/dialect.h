@@ -184,8 +184,8 @@ GS_FN void gs_philox4x32(uint c0, uint c1, uint c2, uint c3, uint k0, uint k1, u
 {
     GS_UNROLL
     for (int round_no = 0; round_no < 10; round_no++) {
-        const uint ah = mul_hi(0xD2511F53u, c0), al = 0xD2511F53u * c0;
-        const uint bh = mul_hi(0xCD9E8D57u, c2), bl = 0xCD9E8D57u * c2;
+        const uint ah = (uint)((ulong)0xD2511F53u * c0 >> 32), al = 0xD2511F53u * c0; /* mul_hi is a call on PoCL: 9 times slower */
+        const uint bh = (uint)((ulong)0xCD9E8D57u * c2 >> 32), bl = 0xCD9E8D57u * c2;
 
         c0 = bh ^ c1 ^ k0;
         c1 = bl;
