@@ -23,9 +23,8 @@ APP_CFLAGS  := $(shell pkg-config --cflags $(APP_PKGS) 2>/dev/null)
 APP_LIBS    := $(shell pkg-config --libs $(APP_PKGS) 2>/dev/null) -linih
 
 src_of  = $(sort $(foreach d,$(1),$(shell find src/$(d) -name '*.c' 2>/dev/null)))
-# CUDA=1 adds the driver; what loads NVIDIA's libraries and compiles with NVRTC is always there, for the tests.
-CUDA_SRC := $(addprefix src/device/,cuda.c cuda_program.c cuda_gemm.c)
-ENGINE  := $(patsubst %.c,$B/%.o,$(filter-out $(if $(CUDA),,$(CUDA_SRC)),$(call src_of,$(ENGINE_DIRS)))) $B/gen/kernels.o
+# The CUDA driver needs nothing to build and is always compiled, so that tests can hold it; CUDA=1 puts it into the table of drivers.
+ENGINE  := $(patsubst %.c,$B/%.o,$(call src_of,$(ENGINE_DIRS))) $B/gen/kernels.o
 APP     := $(patsubst %.c,$B/%.o,$(call src_of,$(APP_DIRS))) $B/gen/opcases.o
 CLI     := $(patsubst %.c,$B/%.o,$(call src_of,cli))
 TESTS   := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/test_*.c)))
@@ -85,6 +84,12 @@ $B/tests/%: tests/%.c $(TESTLIB) $B/app.a $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
 	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -Itests -MMD -MP -o $@ $< \
 	    $(TESTLIB) $(filter $B/tests/golden/%,$^) $B/app.a $B/libgesso.a -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
+
+# Stands for NVIDIA's libraries in the test of the CUDA driver.
+$B/tests/test_cuda_driver: $B/tests/fake_nvidia.so
+$B/tests/fake_nvidia.so: tests/fixtures/fake_nvidia.c
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(STD) $(CFLAGS) $(WARN) -shared -Isrc -Iinclude -o $@ $<
 
 $B/examples/%: examples/%.c $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
