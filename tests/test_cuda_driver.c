@@ -389,9 +389,9 @@ int main(void)
     };
     char path[4096];
     const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-    char *slash;
+    char *slash, *cache;
     void *lib;
-    int cap = 0;
+    int cap = 0, failed;
 
     if (n <= 0) return 1;
     path[n] = '\0';
@@ -406,11 +406,15 @@ int main(void)
     setenv("GESSO_LIBCUDA", path, 1);
     setenv("GESSO_NVRTC", path, 1);
     setenv("GESSO_CUBLAS", path, 1);
-    setenv("XDG_CACHE_HOME", gs_test_tmpdir(), 1);
+    cache = gs_test_tmpdir();
+    setenv("XDG_CACHE_HOME", cache, 1);
+    free(cache);
     unsetenv("GESSO_PROFILE");
     if (gs_driver_cuda.list(&list, &n_list, &cap) != GS_OK || n_list != 3) {
         printf("the stand-in for the CUDA driver does not start\n");
         return 1;
     }
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(list);
+    return failed;
 }
