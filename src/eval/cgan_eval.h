@@ -16,6 +16,7 @@
 #include "eval/classifier.h"
 #include "eval/parzen.h"
 #include "eval/source.h"
+#include "train/snapshot.h"
 
 enum {
     GS_EVAL_ACCURACY = 1, GS_EVAL_DIVERSITY = 2, GS_EVAL_FRECHET = 4, GS_EVAL_PARZEN = 8,
@@ -69,6 +70,9 @@ gs_status gs_cgan_eval_source(gs_device *d, const gs_source *s, const gs_labelle
                               gs_cgan_eval *out);
 /* The "bars" figures of a source of 8 x 8 grey pictures in ten classes: per_class pictures of each. */
 gs_status gs_bars_eval_source(const gs_source *s, int per_class, gs_cgan_eval *out);
+/* Evaluates the generator of a snapshot against the data set of its configuration (of "bars": the bars figures only). GS_EUSAGE when the
+ * system has no classes, or when a metric is asked for that the data set does not have. */
+gs_status gs_cgan_eval_run(gs_device *d, const gs_snapshot *s, const gs_cgan_eval_opts *o, gs_cgan_eval *out);
 void gs_cgan_eval_free(gs_cgan_eval *e); /* frees the arrays, empties the struct */
 
 /* rows: confusion[classes * classes] -> overall share on the diagonal; per_class (may be NULL) the same of each row, NaN for an empty one. */

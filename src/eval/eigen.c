@@ -85,13 +85,16 @@ static void rotate(double *z, int n, int i, double c, double s)
 
 static bool ql(double *d, double *e, double *z, int n)
 {
+    double floor = 0; /* a matrix of low rank has blocks of rounding noise, in which no element is small beside its neighbours */
+
     e[n - 1] = 0;
+    for (int i = 0; i < n; i++) floor = fmax(floor, 2.3e-16 * (fabs(d[i]) + fabs(e[i])));
     for (int l = 0; l < n; l++) {
         for (int iteration = 0;; iteration++) {
             double g, r, s = 1, c = 1, p = 0;
             int m = l, i;
 
-            while (m < n - 1 && fabs(e[m]) > 2.3e-16 * (fabs(d[m]) + fabs(d[m + 1]))) m++;
+            while (m < n - 1 && fabs(e[m]) > fmax(floor, 2.3e-16 * (fabs(d[m]) + fabs(d[m + 1])))) m++;
             if (m == l) break;
             if (iteration == 60) return false;
             g = (d[l + 1] - d[l]) / (2 * e[l]); /* Wilkinson's shift from the leading 2 x 2 block */
