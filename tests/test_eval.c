@@ -13,6 +13,8 @@
 #include "data/image.h"
 #include "eval/cgan_eval.h"
 #include "eval/diversity.h"
+#include "io/safetensors.h"
+#include "train/system.h"
 
 static gs_device *device;
 static gs_labelled digits, small; /* drawn digits of 28 x 28; the same as 8 x 8 */
@@ -452,6 +454,96 @@ static void bars(void **state)
     assert_fails(gs_bars_eval_source(&s, 10, &e), GS_ESHAPE, "9 x 8");
 }
 
+/* ---- runs ---- */
+
+/* An untrained network of profile bars as a file, with the given [data] section. */
+static char *write_snapshot(const char *data)
+{
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "net.safetensors");
+    gs_graph *g = gs_graph_new();
+    gs_st_writer *w = gs_st_writer_new();
+    gs_str text = { 0 }, resolved = { 0 };
+    float *values[64] = { 0 };
+    gs_setup *setup;
+    gs_store *store;
+
+    gs_str_printf(&text, "[model]\nsystem = cgan\nprofile = bars\n[data]\n%s\n", data);
+    assert_ok(gs_setup_parse(gs_str_c(&text), "test", NULL, 0, &setup));
+    assert_ok(setup->system->build_sampler(setup->model, g, 2, false));
+    assert_ok(gs_store_new(device, 5, &store));
+    assert_ok(gs_store_add(store, g));
+    assert_true(gs_store_count(store) > 0 && gs_store_count(store) <= 64);
+    for (int i = 0; i < gs_store_count(store); i++) {
+        const gs_shape s = gs_store_shape(store, i);
+
+        values[i] = gs_xalloc((size_t)gs_shape_count(s) * sizeof(float));
+        assert_ok(gs_store_read(store, i, values[i]));
+        gs_st_writer_add(w, gs_store_name(store, i), GS_ST_F32, s.rank, s.dim, values[i]);
+    }
+    gs_config_write(setup->config, &resolved);
+    gs_st_writer_meta(w, "config", gs_str_c(&resolved));
+    assert_ok(gs_st_writer_save(w, path));
+    for (int i = 0; i < 64; i++) free(values[i]);
+    gs_st_writer_free(w);
+    gs_store_free(store);
+    gs_graph_free(g);
+    gs_setup_free(setup);
+    gs_str_free(&text);
+    gs_str_free(&resolved);
+    free(dir);
+    return path;
+}
+
+/* An untrained generator on bars: near chance, far from the prototypes; the same twice. */
+static void run_on_bars(void **state)
+{
+    gs_cgan_eval_opts o = { .per_class = 60 };
+    char *path = write_snapshot("dataset = bars");
+    gs_snapshot *s;
+    gs_cgan_eval e, again;
+
+    (void)state;
+    assert_ok(gs_snapshot_open(path, NULL, &s));
+    assert_ok(gs_cgan_eval_run(device, s, &o, &e));
+    assert_int_equal(e.metrics, GS_EVAL_BARS);
+    assert_true(e.bars_accuracy < 0.5);
+    assert_true(e.bars_rms > 0.5 && e.bars_rms < 1.5);
+    assert_ok(gs_cgan_eval_run(device, s, &o, &again));
+    assert_true(again.bars_rms == e.bars_rms);
+    o.seed = 1;
+    assert_ok(gs_cgan_eval_run(device, s, &o, &again));
+    assert_true(again.bars_rms != e.bars_rms);
+    o.metrics = GS_EVAL_PARZEN;
+    assert_fails(gs_cgan_eval_run(device, s, &o, &e), GS_EUSAGE, "bars");
+    gs_snapshot_close(s);
+    free(path);
+}
+
+/* The same network on drawn digits of 8 x 8, all figures; what is kept back from training does not change the data set. */
+static void run_on_digits(void **state)
+{
+    gs_cgan_eval_opts o = { .per_class = 30, .classifier = { .max_steps = 40 } };
+    char *path = write_snapshot("dataset = digits\nn_digits = 1200\nresize = bilinear\nn_validation = 100");
+    gs_snapshot *s;
+    gs_cgan_eval e;
+
+    (void)state;
+    assert_ok(gs_snapshot_open(path, NULL, &s));
+    assert_ok(gs_cgan_eval_run(device, s, &o, &e));
+    assert_int_equal(e.metrics, GS_EVAL_ALL);
+    assert_int_equal(e.n_test, 200);
+    assert_true(e.classifier_accuracy > 0.5);
+    assert_true(e.accuracy < 0.5);
+    assert_true(e.frechet > 2 * e.frechet_floor);
+    assert_true(e.std_mean < 0.9);
+    assert_true(isfinite(e.parzen.mean));
+    gs_cgan_eval_free(&e);
+    o.metrics = GS_EVAL_BARS;
+    assert_fails(gs_cgan_eval_run(device, s, &o, &e), GS_EUSAGE, "not bars");
+    gs_snapshot_close(s);
+    free(path);
+}
+
 static int set_up(void **state)
 {
     (void)state;
@@ -492,6 +584,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(diversity),           cmocka_unit_test(metric_names),  cmocka_unit_test(one_scale),
         cmocka_unit_test(real_pictures),       cmocka_unit_test(equal_sets_have_no_distance),
         cmocka_unit_test(collapse_shows),      cmocka_unit_test(bars),
+        cmocka_unit_test(run_on_bars),         cmocka_unit_test(run_on_digits),
     };
 
     if (argc > 1 && strcmp(argv[1], "--write-cache") == 0) return write_cache();
