@@ -97,18 +97,18 @@ static size_t lowest_gap(gs_value **live, int n, size_t bytes)
 static gs_status place_all(gs_plan *p)
 {
     const size_t limit = gs_plan_device(p)->max_alloc;
-    gs_value **todo = NULL, **live = gs_xalloc((size_t)GS_MAX(p->n_values, 1) * sizeof *live);
+    gs_value **pending = NULL, **live = gs_xalloc((size_t)GS_MAX(p->n_values, 1) * sizeof *live);
     int n = 0, cap = 0;
     gs_status st = GS_OK;
 
     for (int i = 0; i < p->n_values; i++) {
         gs_value *v = p->values[i];
 
-        if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0) GS_PUSH(todo, n, cap, v);
+        if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0) GS_PUSH(pending, n, cap, v);
     }
-    if (n) qsort(todo, (size_t)n, sizeof *todo, by_size);
+    if (n) qsort(pending, (size_t)n, sizeof *pending, by_size);
     for (int i = 0; i < n && st == GS_OK; i++) {
-        gs_value *v = todo[i];
+        gs_value *v = pending[i];
         const size_t bytes = value_bytes(v);
         int best = -1;
         size_t best_at = 0, best_growth = 0;
@@ -118,7 +118,7 @@ static gs_status place_all(gs_plan *p)
             size_t at, growth;
 
             for (int k = 0; k < i; k++)
-                if (todo[k]->buffer == c && todo[k]->first <= v->last && v->first <= todo[k]->last) live[n_live++] = todo[k];
+                if (pending[k]->buffer == c && pending[k]->first <= v->last && v->first <= pending[k]->last) live[n_live++] = pending[k];
             at = lowest_gap(live, n_live, bytes);
             if (at + bytes > limit) continue;
             growth = at + bytes > p->chunks[c].size ? at + bytes - p->chunks[c].size : 0;
@@ -148,7 +148,7 @@ static gs_status place_all(gs_plan *p)
         v->buffer = root->buffer;
         v->offset = root->offset;
     }
-    free(todo);
+    free(pending);
     free(live);
     return st;
 }
