@@ -15,10 +15,12 @@
 #define LANES 16
 #define COLUMNS 64
 #define GROUP 64
+#define MAX_Y 65535      /* CUDA's bound on groups along y */
 #define MIN_SEGMENT 4096 /* elements a segment at least: below, the second launch costs more than it wins */
 
 typedef struct sum_form {
     bool cpu, rows;
+    bool folded; /* columns: too many groups for y, so x carries both */
     int kept[GS_MAX_DIMS], n_kept, red[GS_MAX_DIMS], n_red;
     int64_t results, per_result;
     int segments;
@@ -48,6 +50,7 @@ static void choose(gs_gen *g, sum_form *f)
     f->rows = g->red[g->rank - 1] || f->n_kept == 0;
     if (f->rows) tasks = f->results;
     else tasks = f->results / g->dim[g->rank - 1] * div_up(g->dim[g->rank - 1], f->cpu ? COLUMNS : GROUP);
+    f->folded = !f->rows && f->results / g->dim[g->rank - 1] > MAX_Y;
     want = f->cpu ? 4 * units : 8 * units;
     len = f->n_red ? (f->rows && !f->cpu ? f->per_result : g->dim[f->red[0]]) : 1;
     f->segments = 1;
@@ -188,16 +191,21 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
     gs_str body = { 0 }, text = { 0 };
     const char *name;
 
+    if (f->folded)
+        gs_str_printf(&body, "    const int across = (n%d + %d) / %d, fold = (int)get_group_id(0) %% across;\n", inner,
+                      (f->cpu ? COLUMNS : GROUP) - 1, f->cpu ? COLUMNS : GROUP);
     if (f->rows) {
         if (f->cpu) put(&body, "    const int row = get_group_id(0);\n");
         else put(&body, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
         gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
     } else if (f->cpu) {
-        gs_str_printf(&body, "    const int c0 = get_group_id(0) * %d, w = min(%d, n%d - c0);\n", COLUMNS, COLUMNS, inner);
-        gs__gen_decode(g, &body, "(int)get_group_id(1)", f->kept, f->n_kept - 1);
+        gs_str_printf(&body, "    const int c0 = %s * %d, w = min(%d, n%d - c0);\n", f->folded ? "fold" : "get_group_id(0)", COLUMNS, COLUMNS,
+                      inner);
+        gs__gen_decode(g, &body, f->folded ? "(int)get_group_id(0) / across" : "(int)get_group_id(1)", f->kept, f->n_kept - 1);
     } else {
-        gs_str_printf(&body, "    const int d%d = get_group_id(0) * %d + get_local_id(0);\n    if (d%d >= n%d) return;\n", inner, GROUP, inner, inner);
-        gs__gen_decode(g, &body, "(int)get_group_id(1)", f->kept, f->n_kept - 1);
+        gs_str_printf(&body, "    const int d%d = %s * %d + get_local_id(0);\n    if (d%d >= n%d) return;\n", inner,
+                      f->folded ? "fold" : "get_group_id(0)", GROUP, inner, inner);
+        gs__gen_decode(g, &body, f->folded ? "(int)get_group_id(0) / across" : "(int)get_group_id(1)", f->kept, f->n_kept - 1);
     }
     put(&body, "    const int segment = get_group_id(2), lo = segment * segment_len, hi = min(limit, lo + segment_len);\n");
 
@@ -343,6 +351,10 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     if (!f.rows) {
         gx = (size_t)div_up(g->dim[g->rank - 1], f.cpu ? COLUMNS : GROUP);
         gy = (size_t)(f.results / g->dim[g->rank - 1]);
+    }
+    if (f.folded) {
+        gx *= gy;
+        gy = 1;
     }
     gs_launch_grid(l, gx, gy, (size_t)f.segments, f.cpu ? 1 : GROUP, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));

@@ -158,6 +158,16 @@ static void op_cases(gs_device *d)
     gs_opcases_free(cases, n);
 }
 
+/* Forms that no small tensor needs: more rows than CUDA has groups along y. */
+static void large_sum(gs_device *d)
+{
+    gs_graph *g = gs_graph_new();
+
+    gs_output(g, "y", gs_sum(gs_input(g, "x", GS_SHAPE(65540, 2, 2), GS_F32), GS_AXIS(1), false));
+    plan_on(d, g);
+    gs_graph_free(g);
+}
+
 static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group)
 {
     gs_driver driver;
@@ -173,6 +183,7 @@ static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max
     all->cpu = d->info.local_is_global;
     gs_null_on_build(d, told, all);
     op_cases(d);
+    large_sum(d);
     models(d);
     gs_device_close(d);
 }
