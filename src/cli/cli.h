@@ -78,17 +78,4 @@ void cli_json_shape(struct cJSON *object, const char *key, const int64_t *dim, i
 /* Everything printed has reached stdout: else GS_EIO. *quiet: the reader went away (a closed pipe), which needs no message. */
 gs_status cli_flush(bool *quiet);
 
-/* A line about progress on stderr: rewritten in place on a terminal, printed now and then elsewhere. */
-typedef struct cli_progress {
-    bool quiet, live;
-    double last;    /* time of the last line */
-    int width;      /* of the line on the terminal */
-} cli_progress;
-cli_progress cli_progress_start(bool quiet);
-/* last: print it whatever the time. */
-void cli_progress_line(cli_progress *p, bool last, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-/* A line that stays; the live line goes on below it. */
-void cli_progress_log(cli_progress *p, const char *text);
-void cli_progress_end(cli_progress *p);
-
 #endif
