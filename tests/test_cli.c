@@ -24,14 +24,14 @@ static char *join(const char *name)
     return gs_path_join(dir, name);
 }
 
-/* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is the tests' folder. */
+/* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is the tests' folder, $G the program. */
 static result run(const char *arguments)
 {
     char command[2048], *out = join("stdout"), *err = join("stderr");
     result r;
     int status;
 
-    assert_true(snprintf(command, sizeof command, "D='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, arguments, out, err) < (int)sizeof command);
+    assert_true(snprintf(command, sizeof command, "D='%s' G='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, program, arguments, out, err) < (int)sizeof command);
     status = system(command);
     r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     r.out = gs_test_slurp(out);
@@ -501,6 +501,78 @@ static void test_generate(void **state)
     fails("generate $D/model.safetensors -d riva128 -o $D/no", 1, "riva128", NULL, NULL);
 }
 
+/* ---- a run, from configuration to pictures and figures ---- */
+
+static void test_train(void **state)
+{
+    cJSON *o;
+    result r;
+
+    (void)state;
+    put_text("bars.ini", "[model]\nsystem = cgan\nprofile = bars\n[train]\nlog_every = 20\n[log]\nevents = 0\nplots = 0\n");
+    put_text("file", "x");
+    r = run("train $D/bars.ini --run $D/run --steps 40");
+    if (r.status != 0) fail_msg("train: %s", r.err);
+    assert_non_null(strstr(r.out, "G loss: "));
+    assert_non_null(strstr(r.out, "/run (step 40"));
+    assert_non_null(strstr(r.out, "step_0000000040.safetensors"));
+    done(r);
+    r = run("train $D/bars.ini --run $D/quiet --steps 40 --quiet");
+    assert_string_equal(r.err, "");
+    assert_null(strstr(r.out, "loss"));
+    done(r);
+    fails("train $D/bars.ini --run $D/run --steps 60", 2, "holds a run already", "--resume", NULL);
+    prints("train $D/bars.ini --run $D/run --steps 60 --resume", "(step 60");
+    prints("train -q $D/bars.ini --run $D/whole --steps 60 && cmp $D/run/checkpoints/step_0000000060.safetensors "
+           "$D/whole/checkpoints/step_0000000060.safetensors && echo same", "same");
+    fails("train $D/bars.ini --run $D/file/run --steps 5", 1, "file/run", NULL, NULL);
+    fails("train $D/bars.ini --run $D/x --steps 0", 2, "--steps: 0", NULL, NULL);
+    fails("train $D/bars.ini --run $D/x --set train.lr=-1", 2, "lr", NULL, NULL);
+    fails("train $D/bars.ini --run $D/x -d riva128", 1, "riva128", NULL, NULL);
+    fails("train $D/bars.ini --run $D/x --set model.profile=concat --set data.dataset=mnist --set data.data_dir=$D/none", 1, "none", NULL, NULL);
+    fails("train $D/nowhere.ini", 1, "nowhere.ini", NULL, NULL);
+
+    prints("info $D/run", "the newest of step 60");
+    o = json("info $D/run --json");
+    assert_string_equal(cJSON_GetObjectItem(o, "kind")->valuestring, "run");
+    assert_true(number(o, "step") == 60);
+    cJSON_Delete(o);
+    prints("info $D/run/checkpoints/step_0000000060.safetensors", "step: 60");
+
+    o = json("eval $D/run --count 20 --json -q");
+    assert_true(number(o, "step") == 60);
+    cJSON_Delete(o);
+    prints("eval $D/run --count 20 --metric bars", "bars");
+    fails("eval $D/run --metric acuracy", 2, "acuracy", "accuracy", NULL);
+    fails("eval $D/run --metric parzen", 2, "bars", NULL, NULL);
+    fails("eval $D/run --count 1", 2, "--count: 1", NULL, NULL);
+    fails("eval $D", 1, "not a run", NULL, NULL);
+
+    /* What a run draws is what its exported weights draw, both ways round. */
+    prints("generate $D/run -n 2 -l 4 -o $D/a", "class_4_0001.png");
+    prints("export -q $D/run -o $D/e.safetensors; echo done", "done");
+    prints("generate $D/e.safetensors -n 2 -l 4 -o $D/b && cmp $D/a/class_4_0001.png $D/b/class_4_0001.png && echo same", "same");
+    prints("export -q $D/run --net G -o $D/eg.safetensors; echo done", "done");
+    prints("import -q $D/eg.safetensors -o $D/i.safetensors; echo done", "done");
+    prints("generate $D/i.safetensors -n 2 -l 4 -o $D/c && cmp $D/a/class_4_0001.png $D/c/class_4_0001.png && echo same", "same");
+}
+
+/* SIGINT ends a run with status 130, saved. */
+static void test_interrupt(void **state)
+{
+    result r;
+
+    (void)state;
+    put_text("long.ini", "[model]\nsystem = cgan\nprofile = bars\n[train]\nn_epochs = 100000\n[log]\nevents = 0\nplots = 0\n");
+    r = run("--version >/dev/null; timeout -s INT 4 $G train $D/long.ini --run $D/long -q; echo status $?");
+    assert_non_null(strstr(r.out, "status 124")); /* timeout's own */
+    done(r);
+    r = run("--version >/dev/null; timeout --preserve-status -s INT 4 $G train $D/long.ini --run $D/long --resume -q; echo status $?");
+    assert_non_null(strstr(r.out, "status 130"));
+    assert_non_null(strstr(r.out, "checkpoint "));
+    done(r);
+}
+
 /* The documents are what the program prints today. */
 static void test_documents(void **state)
 {
@@ -547,7 +619,7 @@ static void test_shown_commands(void **state)
         }
         free(text);
     }
-    assert_true(n >= 1);
+    assert_true(n >= 10);
 }
 
 static int setup(void **state)
@@ -577,7 +649,7 @@ int main(void)
         cmocka_unit_test(test_usage), cmocka_unit_test(test_help), cmocka_unit_test(test_files), cmocka_unit_test(test_closed_pipe),
         cmocka_unit_test(test_config), cmocka_unit_test(test_device), cmocka_unit_test(test_too_large), cmocka_unit_test(test_safetensors),
         cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
+        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_train), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
