@@ -32,6 +32,7 @@ RUNNERS := $(patsubst tests/%.c,$B/tests/%,$(sort $(wildcard tests/*_runner.c)))
 TESTLIB := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/lib/*.c)))
 GOLDEN  := $(patsubst %.c,$B/%.o,$(sort $(wildcard tests/golden/*.c)))
 KERNELS := $(sort $(shell find cl -name '*.cl' -o -name '*.h'))
+BENCHES := $(patsubst %.c,$B/%,$(sort $(wildcard bench/bench_*.c)))
 EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c)))
 
 .DELETE_ON_ERROR:
@@ -94,6 +95,14 @@ $B/tests/fake_nvidia.so: tests/fixtures/fake_nvidia.c
 $B/examples/%: examples/%.c $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
 	$Q$(CC) $(STD) $(CFLAGS) $(WARN) $(SANF) -Iinclude -o $@ $< $B/libgesso.a $(ENGINE_LIBS)
+
+$B/bench/%: bench/%.c bench/bench.h $(TESTLIB) $B/app.a $B/libgesso.a
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) -Iinclude -Isrc -Itests -o $@ $< $(TESTLIB) $B/app.a $B/libgesso.a \
+	    -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
+
+bench: $(BENCHES)       ## build the benchmarks and run them; DEVICE=...
+	$Qfor b in $^; do $$b $(DEVICE); done
 
 examples: $(EXAMPLES)   ## build the example programs
 
