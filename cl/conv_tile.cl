@@ -7,12 +7,13 @@
  *
  * A group of SIDE x SIDE items computes 4 SIDE rows x 4 SIDE columns, each item 4 x 4 with steps of SIDE; neighbouring items have
  * neighbouring rows, which are neighbours in the image. Group (x, y, z): rows tile, columns tile, channel group.
- * Order of sums: k ascending. */
+ * Order of sums: k ascending within blocks of 128 terms, block results added in order. */
 #ifndef SIDE
 #define SIDE 16 /* 8 where groups of 256 are not offered */
 #endif
 #define TILE (4 * SIDE)
 #define DEPTH 16
+#define BLOCK 8 /* steps of DEPTH terms: the rounding error of a sum grows with the block, not with K */
 #define ROW (TILE + 1) /* the odd row length keeps the transposing stores off one bank */
 
 __kernel GS_GROUP(SIDE, SIDE, 1)
@@ -26,13 +27,13 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
     __local int row_at[TILE], out_at[TILE], term_x[DEPTH], term_s[DEPTH];
     const int lx = get_local_id(0), ly = get_local_id(1), lid = ly * SIDE + lx;
     const int i0 = (int)get_group_id(0) * TILE, j0 = (int)get_group_id(1) * TILE, g = get_group_id(2);
-    float acc[16];
+    float acc[16], total[16];
 
     out += out0 + (ulong)g * og;
     x += x0 + (ulong)g * xg;
     s += s0 + (ulong)g * sg;
     GS_UNROLL
-    for (int t = 0; t < 16; t++) acc[t] = 0.0f;
+    for (int t = 0; t < 16; t++) acc[t] = total[t] = 0.0f;
     if (lid < TILE) {
         const int i = min(i0 + lid, m - 1), i2 = i % d2, ih = i / d2, i1 = ih % d1;
 
@@ -65,12 +66,19 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
             GS_UNROLL
             for (int t = 0; t < 16; t++) acc[t] = fma(a[t / 4], b[t % 4], acc[t]);
         }
+        if (kb / DEPTH % BLOCK == BLOCK - 1 || kb + DEPTH >= depth) {
+            GS_UNROLL
+            for (int t = 0; t < 16; t++) {
+                total[t] += acc[t];
+                acc[t] = 0.0f;
+            }
+        }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     barrier(CLK_LOCAL_MEM_FENCE); /* out_at, when depth is 0 */
     for (int t = 0; t < 16; t++) {
         const int i = lx + t / 4 * SIDE, j = j0 + ly + t % 4 * SIDE;
 
-        if (i0 + i < m && j < n) out[out_at[i] + (ulong)j * tj] = acc[t];
+        if (i0 + i < m && j < n) out[out_at[i] + (ulong)j * tj] = total[t];
     }
 }

@@ -5,8 +5,7 @@
  * One item a group, no barrier. Group (s, c, p): columns 32 s .. 32 s + 31 and rows c * chunk .. of problem p. The item copies KC x 32
  * of op(B) into a packed panel of local memory (16 KiB, so it stays in the first-level cache beside A), then runs 12 x 32 blocks of C:
  * 24 accumulators of float16 fill the 32 registers of AVX-512 together with two vectors of B and one broadcast
- * element of A. Rows are left where they are: a row-major A is read through four pointers of three rows each, which is
- * what the addressing modes of x86-64 carry without spills (150 -> 200 GFLOP/s against one pointer a row).
+ * element of A. A is read where it lies, whichever way it is stored.
  * Order of sums: k ascending within blocks of KC; block results added in order. It depends on K and KC only.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
@@ -113,6 +112,7 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
     __local float panel[KC * NR] __attribute__((aligned(64)));
     const int j = (int)get_group_id(0) * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
     const int i1 = min(i0 + chunk, m), cols = min(NR, n - j);
+    const ulong rs = TA ? 1 : lda, ks = TA ? lda : 1; /* between rows and terms of A */
 
     c += c0 + (ulong)p * stride_c + (ulong)j * (TC ? ldc : 1);
     a += a0 + (ulong)p * stride_a;
@@ -124,39 +124,22 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
 
         pack_b(panel, b, ldb, k0, kn, j, n);
         for (; i + 12 <= i1; i += 12) {
+            const __global float *s = a + i * rs + k0 * ks;
             float16 acc[12][2];
 
             UNROLL for (int r = 0; r < 12; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
-#if TA
-            const __global float *s = a + (ulong)k0 * lda + i;
-
             for (int q = 0; q < kn; q++) {
                 const float16 b0 = vload16(2 * q, panel), b1 = vload16(2 * q + 1, panel);
 
-                UNROLL for (int r = 0; r < 12; r++) ROW(r, s[r])
-                s += lda;
+                UNROLL for (int r = 0; r < 12; r++) ROW(r, s[r * rs])
+                s += ks;
             }
-#else
-            const long l = lda;
-            const __global float *s0 = a + (ulong)i * lda + k0, *s1 = s0 + 3 * l, *s2 = s1 + 3 * l, *s3 = s2 + 3 * l;
-
-            for (int q = 0; q < kn; q++) {
-                const float16 b0 = vload16(2 * q, panel), b1 = vload16(2 * q + 1, panel);
-
-                ROW(0, s0[0]) ROW(1, s0[l]) ROW(2, s0[2 * l])
-                ROW(3, s1[0]) ROW(4, s1[l]) ROW(5, s1[2 * l])
-                ROW(6, s2[0]) ROW(7, s2[l]) ROW(8, s2[2 * l])
-                ROW(9, s3[0]) ROW(10, s3[l]) ROW(11, s3[2 * l])
-                s0++, s1++, s2++, s3++;
-            }
-#endif
             UNROLL for (int r = 0; r < 12; r++)
                 store_row(c + (ulong)(i + r) * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);
         }
         for (; i < i1; i += 4) { /* the last rows, four at a time; rows past the end repeat the last and are not stored */
             const int last = i1 - 1 - i;
-            const ulong rs = TA ? 1 : lda, ks = TA ? lda : 1;
-            const __global float *s0 = a + (ulong)i * rs + k0 * ks, *s1 = s0 + min(1, last) * rs, *s2 = s0 + min(2, last) * rs,
+            const __global float *s0 = a + i * rs + k0 * ks, *s1 = s0 + min(1, last) * rs, *s2 = s0 + min(2, last) * rs,
                                  *s3 = s0 + min(3, last) * rs;
             float16 acc[4][2];
 

@@ -4,7 +4,7 @@
  * A group of SIDE x SIDE items computes a tile of 4 SIDE x 4 SIDE; each item a block of 4 x 4, whose rows and columns are SIDE
  * apart, so that neighbours read neighbouring words of local memory and write neighbouring elements of C. Elements past the edges are
  * loaded as zeros. Group (x, y, z): columns tile, rows tile, problem.
- * Order of sums: k ascending; it depends on K only. */
+ * Order of sums: k ascending within blocks of 128 terms, block results added in order; it depends on K only. */
 #ifndef TA
 #define TA 0
 #endif
@@ -16,6 +16,7 @@
 #endif
 #define TILE (4 * SIDE)
 #define DEPTH 16
+#define BLOCK 8 /* steps of DEPTH terms: the rounding error of a sum grows with the block, not with K */
 #define ROW (TILE + 1) /* the odd row length keeps the transposing stores off one bank */
 
 __kernel GS_GROUP(SIDE, SIDE, 1)
@@ -26,13 +27,13 @@ void gemm_tile(__global float *c, const ulong c0, const __global float *a, const
     __local float as[DEPTH * ROW], bs[DEPTH * ROW];
     const int lx = get_local_id(0), ly = get_local_id(1), lid = ly * SIDE + lx;
     const int j0 = (int)get_group_id(0) * TILE, i0 = (int)get_group_id(1) * TILE, p = get_group_id(2);
-    float acc[16];
+    float acc[16], total[16];
 
     c += c0 + (ulong)p * stride_c;
     a += a0 + (ulong)p * stride_a;
     b += b0 + (ulong)p * stride_b;
     GS_UNROLL
-    for (int t = 0; t < 16; t++) acc[t] = 0.0f;
+    for (int t = 0; t < 16; t++) acc[t] = total[t] = 0.0f;
     for (int k0 = 0; k0 < k; k0 += DEPTH) {
         for (int e = lid; e < DEPTH * TILE; e += SIDE * SIDE) {
             /* the index that is contiguous in memory runs fastest over the items */
@@ -55,6 +56,13 @@ void gemm_tile(__global float *c, const ulong c0, const __global float *a, const
             GS_UNROLL
             for (int t = 0; t < 16; t++) acc[t] = fma(x[t / 4], y[t % 4], acc[t]);
         }
+        if (k0 / DEPTH % BLOCK == BLOCK - 1 || k0 + DEPTH >= k) {
+            GS_UNROLL
+            for (int t = 0; t < 16; t++) {
+                total[t] += acc[t];
+                acc[t] = 0.0f;
+            }
+        }
         barrier(CLK_LOCAL_MEM_FENCE);
     }
     for (int t = 0; t < 16; t++) {
@@ -63,7 +71,7 @@ void gemm_tile(__global float *c, const ulong c0, const __global float *a, const
         if (i < m && j < n) {
             const ulong at = (ulong)i * ldc + j;
 
-            c[at] = beta != 0.0f ? fma(beta, c[at], alpha * acc[t]) : alpha * acc[t];
+            c[at] = beta != 0.0f ? fma(beta, c[at], alpha * total[t]) : alpha * total[t];
         }
     }
 }
