@@ -23,7 +23,7 @@ static gs_status blas_fail(const gs_device *d, gs_cu_result err, const char *wha
     const bool memory = err == 1 || err == 3; /* making a handle without memory for it ends in NOT_INITIALIZED */
 
     return gs_fail(memory ? GS_ENOMEM : GS_EDEVICE, "device \"%s\": cuBLAS, %s: %s%s", d->info.name, what, blas_error(err),
-                   memory ? " (is the device's memory full?)" : "");
+                   memory ? " (is the device's memory full, or cuBLAS newer than the driver?)" : "");
 }
 
 static gs_status open_blas(gs_device *d)
