@@ -5,7 +5,10 @@ B=$1 only=${2:-} device=${3:-}
 [ -n "$device" ] && export GESSO_DEVICE="$device"
 # under the address sanitizer other drivers are kept out of the process: Mesa's leak, which would fail every test
 pocl=/etc/OpenCL/vendors/pocl.icd
-case "$B" in *address*) [ -f $pocl ] && export OCL_ICD_VENDORS="${OCL_ICD_VENDORS:-$pocl}" ;; esac
+case "$B" in *address*)
+    [ -f $pocl ] && export OCL_ICD_VENDORS="${OCL_ICD_VENDORS:-$pocl}"
+    export LSAN_OPTIONS="suppressions=tools/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}" ;;
+esac
 pass=0 fail=0 failed=
 export GESSO_BUILD="$B" # where the tests of the program find it
 for t in "$B"/tests/test_* "$B"/examples/*; do
