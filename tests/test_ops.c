@@ -2,9 +2,11 @@
  * double reference, and a second run to the byte. */
 #include "lib/testlib.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "eval/opcheck.h"
+#include "gesso/plan.h"
 
 static gs_opcase *cases;
 static int n_cases;
@@ -69,9 +71,57 @@ static void test_unfused(void **state)
     hold("fuse,cse,inplace");
 }
 
+/* Far values neither overflow on the way nor turn into NaN, and a NaN is not swallowed (a run that diverges must be seen). */
+static void test_extremes(void **state)
+{
+    static const float x[] = { -1e30f, -100, -20, 0, 20, 100, 1e30f, NAN };
+    enum { N = GS_COUNT(x), OPS = 9 };
+    static const struct { const char *name; float want[N]; } op[OPS] = {
+        { "sigmoid", { 0, 3.7835e-44f, 2.0611537e-9f, 0.5f, 1, 1, 1, NAN } },
+        { "softplus", { 0, 3.7835e-44f, 2.0611537e-9f, 0.69314718f, 20, 100, 1e30f, NAN } },
+        { "tanh", { -1, -1, -1, 0, 1, 1, 1, NAN } },
+        { "relu", { 0, 0, 0, 0, 20, 100, 1e30f, NAN } },
+        { "leaky_relu", { -2e29f, -20, -4, 0, 20, 100, 1e30f, NAN } },
+        { "clamp", { -50, -50, -20, 0, 20, 50, 50, NAN } },
+        { "max2", { 1, 1, 1, 1, 20, 100, 1e30f, NAN } },
+        { "min2", { -1e30f, -100, -20, 0, 1, 1, 1, NAN } },
+        { "max2 turned", { 1, 1, 1, 1, 20, 100, 1e30f, NAN } },
+    };
+    gs_graph *g = gs_graph_new();
+    gs_node *in = gs_input(g, "x", GS_SHAPE(N), GS_F32), *one = gs_input(g, "one", GS_SHAPE(N), GS_F32);
+    gs_node *y[OPS] = { gs_sigmoid(in), gs_softplus(in), gs_tanh(in), gs_relu(in), gs_leaky_relu(in, 0.2), gs_clamp(in, -50, 50),
+                        gs_max2(in, one), gs_min2(in, one), gs_max2(one, in) };
+    const float ones[N] = { 1, 1, 1, 1, 1, 1, 1, 1 };
+    gs_plan *plan;
+
+    (void)state;
+    for (int k = 0; k < OPS; k++) gs_output(g, op[k].name, y[k]);
+    assert_ok(gs_compile(g, device, NULL, NULL, &plan));
+    assert_ok(gs_plan_feed(plan, "x", x));
+    assert_ok(gs_plan_feed(plan, "one", ones));
+    assert_ok(gs_plan_run(plan, 1, 1));
+    for (int k = 0; k < OPS; k++) {
+        float got[N];
+
+        assert_ok(gs_plan_fetch(plan, op[k].name, got));
+        for (int i = 0; i < N; i++) {
+            const float want = op[k].want[i];
+            const bool fits = isnan(want) ? isnan(got[i]) : fabsf(got[i] - want) <= 1e-6f * fabsf(want) + 1e-37f; /* denormals may flush */
+
+            if (!fits) fail_msg("%s(%g) = %g, wanted %g", op[k].name, x[i], got[i], want);
+        }
+    }
+    gs_plan_free(plan);
+    gs_graph_free(g);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_fused), cmocka_unit_test(test_unfused) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_extremes),
+        cmocka_unit_test(test_fused),
+        cmocka_unit_test(test_unfused),
+    };
 
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -291,7 +291,7 @@ bool gs_opcase_smooth(const gs_opcase *c)
 
 double gs_opcase_tolerance(const gs_opcase *c)
 {
-    return c->tol > 0 ? c->tol : c->builder->tol > 0 ? c->builder->tol : 1e-6;
+    return c->tol > 0 ? c->tol : c->builder->tol > 0 ? c->builder->tol : 2e-7; /* three units in the last place */
 }
 
 gs_node *gs_opcase_build(const gs_opcase *c, gs_graph *g, gs_node *const *operand)

@@ -12,7 +12,7 @@ struct gs_opcase_builder {
     } operand[GS_OPCASE_OPERANDS];
     const char *options;         /* their names, separated by blanks */
     gs_node *(*build)(const gs_opcase *c, gs_graph *g, gs_node *const *x);
-    double tol;                  /* normalised error on a device; 0: 1e-6 */
+    double tol;                  /* normalised error on a device; 0: 2e-7 */
 };
 
 const gs_opcase_builder *gs__opcase_find(const char *name);

@@ -112,13 +112,13 @@ static void max2_grad(gs_grad_ctx *c)
 
 static void max2_ref(gs_ref_ctx *c)
 {
-    GS_EACH2(c, x >= y || x != x ? x : y);
+    GS_EACH2(c, x >= y ? x : x < y ? y : x + y);
 }
 
 const gs_op gs_op_max2 = {
     .name = "max2", .n_in = 2, .flags = GS_F_ELEMENTWISE,
     .formula = "y = max(a, b), NaN stays",
-    .expr = "(x0 >= x1 || x0 != x0 ? x0 : x1)",
+    .expr = "(x0 >= x1 ? x0 : x0 < x1 ? x1 : x0 + x1)",
     .infer = gs__infer_same, .grad = max2_grad, .ref = max2_ref,
 };
 
@@ -137,13 +137,13 @@ static void min2_grad(gs_grad_ctx *c)
 
 static void min2_ref(gs_ref_ctx *c)
 {
-    GS_EACH2(c, x <= y || x != x ? x : y);
+    GS_EACH2(c, x <= y ? x : x > y ? y : x + y);
 }
 
 const gs_op gs_op_min2 = {
     .name = "min2", .n_in = 2, .flags = GS_F_ELEMENTWISE,
     .formula = "y = min(a, b), NaN stays",
-    .expr = "(x0 <= x1 || x0 != x0 ? x0 : x1)",
+    .expr = "(x0 <= x1 ? x0 : x0 > x1 ? x1 : x0 + x1)",
     .infer = gs__infer_same, .grad = min2_grad, .ref = min2_ref,
 };
 
