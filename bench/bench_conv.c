@@ -53,7 +53,7 @@ int main(int argc, char **argv)
     gs_status st = GS_OK;
 
     TRY(gs_device_open(argc > 1 ? argv[1] : NULL, &d));
-    list = argc > 2 ? argv[2] : gs_device_get_info(d)->local_is_global ? cpu : tile;
+    list = argc > 2 ? argv[2] : gs__cpu_forms(gs_device_get_info(d)) ? cpu : tile;
     for (char *s = strtok(list, ","); s && n < 4; s = strtok(NULL, ",")) form[n++] = s;
     bench_head(d);
     for (size_t s = 0; s < GS_COUNT(shapes); s++)

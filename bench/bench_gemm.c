@@ -50,9 +50,9 @@ int main(int argc, char **argv)
     gs_status st = GS_OK;
 
     TRY(gs_device_open(argc > 1 ? argv[1] : NULL, &d));
-    list = argc > 2 ? argv[2] : gs_device_get_info(d)->local_is_global ? on_cpu : on_gpu;
+    list = argc > 2 ? argv[2] : gs__cpu_forms(gs_device_get_info(d)) ? on_cpu : on_gpu;
     for (char *s = strtok(list, ","); s && n < 8; s = strtok(NULL, ",")) {
-        if (!strcmp(s, "cpu") && !gs_device_get_info(d)->local_is_global) continue;
+        if (!strcmp(s, "cpu") && !gs__cpu_forms(gs_device_get_info(d))) continue;
         if (!strcmp(s, "driver") && !d->drv->gemm) continue;
         provider[n++] = s;
     }

@@ -119,7 +119,7 @@ static void all_sizes(const char *provider)
 static void cpu_form(void **state)
 {
     (void)state;
-    if (!gs_device_get_info(device)->local_is_global) GS_SKIP("the CPU form is for devices whose local memory is ordinary memory");
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     all_sizes("cpu");
 }
 

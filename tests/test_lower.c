@@ -148,7 +148,7 @@ static void convolutions(const char *form)
 static void conv_cpu(void **state)
 {
     (void)state;
-    if (!gs_device_get_info(device)->local_is_global) GS_SKIP("the CPU form is for devices whose local memory is ordinary memory");
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     convolutions("cpu");
 }
 static void conv_tile(void **state) { (void)state; convolutions("tile"); }
@@ -166,7 +166,7 @@ static void conv_forms(void **state)
         gs_attr a = { .i = { 1, 1, 1, 1, 1, 1 } };
         const int side = 8 * (int)ceil(sqrt((double)gs_device_get_info(device)->compute_units)) + 8; /* enough rows for the slim form */
 
-        if (!strcmp(t[i].form, "cpu") && !gs_device_get_info(device)->local_is_global) {
+        if (!strcmp(t[i].form, "cpu") && !gs__cpu_forms(gs_device_get_info(device))) {
             gs_graph_free(g);
             continue;
         }
