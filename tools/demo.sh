@@ -15,6 +15,7 @@ fi
 rm -rf "$out/run"
 echo "demo: training configs/cgan_digits.ini for about two minutes; Ctrl-C stops it and keeps what it has"
 status=0
+trap : INT # the program catches Ctrl-C and saves; the rest below then shows what there is
 "$gesso" train configs/cgan_digits.ini --set data.dataset=mnist --set data.data_dir="$data" --run "$out/run" || status=$?
 [ $status = 0 ] || [ $status = 130 ] || exit $status
 "$gesso" generate "$out/run" --grid --scale 2 -q -o "$out/digits.png" >/dev/null
