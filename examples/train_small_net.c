@@ -42,7 +42,7 @@ static void build(gs_graph *g)
     gs_output(g, "loss", loss);
     gs_output(g, "right", gs_mean(gs_eq(gs_step(logit), arm), GS_ALL, false));
     gs_grad_params(loss, params, n, grads);
-    gs_adam(g, "adam", params, grads, n, gs_const(g, 0.005), NULL);
+    gs_adam(g, "adam", params, grads, n, gs_input(g, "lr", GS_SCALAR, GS_F32), NULL);
 }
 
 int main(void)
@@ -61,6 +61,9 @@ int main(void)
     if (gs_compile(g, device, store, NULL, &plan) != GS_OK) goto done;
     if (gs_plan_feed(plan, "x", x) != GS_OK || gs_plan_feed(plan, "arm", arm) != GS_OK) goto done;
     for (int step = 0; step <= STEPS; step++) {
+        const float lr = (float)gs_lr_linear(0.01, STEPS / 2, STEPS, step); /* falls to 0, so that the end is calm */
+
+        if (gs_plan_feed(plan, "lr", &lr) != GS_OK) goto done;
         if (gs_plan_run(plan, 1, (uint64_t)step) != GS_OK) goto done;
         if (step % 100 != 0) continue;
         if (gs_plan_fetch(plan, "loss", &loss) != GS_OK || gs_plan_fetch(plan, "right", &right) != GS_OK) goto done;
