@@ -71,6 +71,28 @@ static void test_unfused(void **state)
     hold("fuse,cse,inplace");
 }
 
+/* The judge can say no: the null device computes nothing. */
+static void test_null_fails(void **state)
+{
+    gs_opcase c[3];
+    gs_opcheck r[3];
+    gs_device *null;
+
+    (void)state;
+    assert_ok(gs_device_open("null", &null));
+    assert_ok(gs_opcase_parse("exp x=33 -> 33", 1, &c[0]));
+    assert_ok(gs_opcase_parse("argmax x=5,65 axis=1 -> 5", 2, &c[1]));
+    assert_ok(gs_opcase_parse("exp x=i32:3 -> error \"int32\"", 3, &c[2]));
+    assert_ok(gs_opcheck_run(null, c, 3, NULL, r));
+    for (int i = 0; i < 2; i++) {
+        assert_true(r[i].checked && !r[i].pass && r[i].error > r[i].limit);
+        assert_string_equal(r[i].part, "result");
+    }
+    assert_false(r[2].checked);
+    for (int i = 0; i < 3; i++) gs_opcase_free(&c[i]);
+    gs_device_close(null);
+}
+
 /* Far values neither overflow on the way nor turn into NaN, and a NaN is not swallowed (a run that diverges must be seen). */
 static void test_extremes(void **state)
 {
@@ -106,7 +128,8 @@ static void test_extremes(void **state)
         assert_ok(gs_plan_fetch(plan, op[k].name, got));
         for (int i = 0; i < N; i++) {
             const float want = op[k].want[i];
-            const bool fits = isnan(want) ? isnan(got[i]) : fabsf(got[i] - want) <= 1e-6f * fabsf(want) + 1e-37f; /* denormals may flush */
+            const float slack = 1e-6f * fabsf(want) + 1e-37f; /* denormals may flush */
+            const bool fits = isnan(want) ? isnan(got[i]) : fabsf(got[i] - want) <= slack;
 
             if (!fits) fail_msg("%s(%g) = %g, wanted %g", op[k].name, x[i], got[i], want);
         }
@@ -118,6 +141,7 @@ static void test_extremes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_null_fails),
         cmocka_unit_test(test_extremes),
         cmocka_unit_test(test_fused),
         cmocka_unit_test(test_unfused),
