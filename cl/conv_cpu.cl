@@ -23,7 +23,7 @@
 #define KC 128
 #define NR 32
 #define MR 12
-#define BLOCKS 16 /* most blocks of 12 x 32 an item: 24 KiB of accumulators */
+#define BLOCKS 16 /* most blocks of 12 x 32 an item: 24 KiB of accumulators, and 32 KiB of local memory in all */
 #ifndef RS
 #define RS 0
 #endif

@@ -4,7 +4,7 @@
 #define T float
 #endif
 #ifndef WG
-#define WG 64 /* scatter_add: items a row; 1 where a group runs as one loop, or the list would be searched WG times */
+#define WG 64 /* items a row; 1 where a group runs as one loop */
 #endif
 
 /* y (L,E) = table (V,E)[index (L)]; one item an element. */
@@ -17,6 +17,23 @@ __kernel void gather(__global T *y, const ulong y0, const __global T *table, con
     if (i >= l * e) return;
     row = index[i0 + i / e];
     y[y0 + i] = row >= 0 && row < v ? table[t0 + (ulong)row * e + i % e] : (T)0;
+}
+
+/* The same for long rows: group (q, c) copies columns c * cols .. of row q. */
+__kernel GS_GROUP(WG, 1, 1)
+void gather_rows(__global T *y, const ulong y0, const __global T *table, const ulong t0, const __global int *index, const ulong i0,
+                 const int e, const int v, const int cols)
+{
+    const int q = get_group_id(0), from = (int)get_group_id(1) * cols + (int)get_local_id(0);
+    const int to = min(((int)get_group_id(1) + 1) * cols, e), row = index[i0 + q];
+
+    y += y0 + (ulong)q * e;
+    if (row >= 0 && row < v) {
+        table += t0 + (ulong)row * e;
+        for (int c = from; c < to; c += WG) y[c] = table[c];
+    } else {
+        for (int c = from; c < to; c += WG) y[c] = (T)0;
+    }
 }
 
 /* y (V,E): y[v] = sum of rows (L,E)[l] over l with index[l] = v, in the order of l. Group (v, c) owns columns

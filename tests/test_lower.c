@@ -221,17 +221,18 @@ static void lines(void **state)
 
 static void index_lists(void **state)
 {
-    static const int e[] = { 1, 63, 200 }, v[] = { 2, 7, 300 };
+    static const int e[] = { 1, 63, 200, 4100 }, v[] = { 2, 7, 300 };
 
     (void)state;
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < 4; i++)
         for (int j = 0; j < 3; j++) {
             gs_graph *g = gs_graph_new();
 
             check(g, gs_scatter_add(input(g, GS_SHAPE(70, 9), GS_I32), input(g, GS_SHAPE(70, 9, e[i]), GS_F32), v[j]), v[j], 3e-6,
                   "scatter_add", "scatter_add");
             g = gs_graph_new();
-            check(g, gs_gather(input(g, GS_SHAPE(v[j], e[i]), GS_F32), input(g, GS_SHAPE(70, 9), GS_I32)), v[j], 0.0, "gather", "gather");
+            check(g, gs_gather(input(g, GS_SHAPE(v[j], e[i]), GS_F32), input(g, GS_SHAPE(70, 9), GS_I32)), v[j], 0.0,
+                  e[i] < 64 ? "gather" : "gather_rows", "gather");
         }
 }
 

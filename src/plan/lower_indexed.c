@@ -1,19 +1,29 @@
 /* gather and scatter_add: cl/indexed.cl. */
 #include "plan/lower_int.h"
 
+enum { LONG_ROW = 4096 }; /* columns a group copies */
+
 gs_status gs_lower_gather(gs_plan *p, const gs_node *n)
 {
     const gs_node *table = n->in[0], *index = n->in[1];
     const int64_t v = table->shape.dim[0], e = gs_shape_count(table->shape) / v, l = gs_shape_count(index->shape);
-    gs_launch *a = gs_launch_new(p, "indexed.cl", "gather", "%s", gs__type(table->dtype));
+    const bool rows = e >= GS_ITEMS;
+    const int wg = gs_plan_on_cpu(p) ? 1 : GS_ITEMS;
+    gs_launch *a = rows ? gs_launch_new(p, "indexed.cl", "gather_rows", "%s -DWG=%d", gs__type(table->dtype), wg)
+                        : gs_launch_new(p, "indexed.cl", "gather", "%s", gs__type(table->dtype));
 
     gs_launch_out(a, gs_plan_value(p, n));
     gs_launch_in(a, gs_plan_value(p, table));
     gs_launch_in(a, gs_plan_value(p, index));
-    gs_launch_int(a, l);
+    if (!rows) gs_launch_int(a, l);
     gs_launch_int(a, e);
     gs_launch_int(a, v);
-    gs__grid_items(a, l * e);
+    if (rows) {
+        gs_launch_int(a, LONG_ROW);
+        gs_launch_grid(a, (size_t)l, (size_t)((e + LONG_ROW - 1) / LONG_ROW), 1, (size_t)wg, 1, 1);
+    } else {
+        gs__grid_items(a, l * e);
+    }
     gs_launch_cost(a, 0.0, 4.0 * (double)(2 * l * e + l));
     return GS_OK;
 }
