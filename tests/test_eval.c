@@ -18,7 +18,6 @@
 
 static gs_device *device;
 static gs_labelled digits, small; /* drawn digits of 28 x 28; the same as 8 x 8 */
-static char *cache;
 static int warnings;
 static char last_warning[512];
 
@@ -586,10 +585,12 @@ int main(int argc, char **argv)
         cmocka_unit_test(collapse_shows),      cmocka_unit_test(bars),
         cmocka_unit_test(run_on_bars),         cmocka_unit_test(run_on_digits),
     };
+    char *cache;
 
     if (argc > 1 && strcmp(argv[1], "--write-cache") == 0) return write_cache();
     cache = gs_test_tmpdir();
     setenv("XDG_CACHE_HOME", cache, 1);
+    free(cache);
     gs_log_set(count_warning, NULL);
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
