@@ -1,6 +1,6 @@
 /* Sparse linear maps along the axes of planes: resampling, average pooling, reflect and replicate padding, and their adjoints.
  * A table for an axis of R results: at[0..R] starts of the rows, then the columns of all entries; weight: their weights.
- * One item an element of the result. Order of sums: entries in the table's order. */
+ * One item an element of the result, but in linmap_lines. Order of sums: entries in the table's order. */
 
 /* y (outer,R,inner) = A x (outer,len,inner) along the middle axis. */
 __kernel void linmap_axis(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at,
@@ -18,6 +18,49 @@ __kernel void linmap_axis(__global float *y, const ulong y0, const __global floa
     weight += w0;
     for (int e = at[row]; e < at[row + 1]; e++) s = fma(weight[e], x[(ulong)at[rows + 1 + e] * inner], s);
     y[y0 + i] = s;
+}
+
+/* The same for devices that run a group as one loop: group (a, b) computes rows chunk b .. of `per` planes from per a on. For
+ * inner > 1 a whole line of `inner` elements is added at a time, which such devices do in vectors. */
+__kernel GS_GROUP(1, 1, 1)
+void linmap_lines(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at,
+                  const ulong at0, const __global float *weight, const ulong w0, const int outer, const int rows,
+                  const int len, const int inner, const int per, const int chunk)
+{
+    const int from = (int)get_group_id(0) * per, to = min(from + per, outer);
+    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows);
+
+    at += at0;
+    weight += w0;
+    for (int o = from; o < to; o++) {
+        const __global float *xo = x + x0 + (ulong)o * len * inner;
+        __global float *yo = y + y0 + (ulong)o * rows * inner;
+
+        for (int r = first; r < last; r++) {
+            const int begin = at[r], end = at[r + 1];
+
+            if (inner == 1) {
+                float s = 0.0f;
+
+                for (int e = begin; e < end; e++) s = fma(weight[e], xo[at[rows + 1 + e]], s);
+                yo[r] = s;
+            } else {
+                __global float *line = yo + (ulong)r * inner;
+
+                if (begin == end)
+                    for (int c = 0; c < inner; c++) line[c] = 0.0f;
+                for (int e = begin; e < end; e++) {
+                    const __global float *src = xo + (ulong)at[rows + 1 + e] * inner;
+                    const float w = weight[e];
+
+                    if (e == begin)
+                        for (int c = 0; c < inner; c++) line[c] = w * src[c];
+                    else
+                        for (int c = 0; c < inner; c++) line[c] = fma(w, src[c], line[c]);
+                }
+            }
+        }
+    }
 }
 
 /* y (planes,R,S) = A x (planes,H,W) B^T; the inner sum runs over the columns. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/device.h"
 #include "graph/graph.h"
 #include "plan/plan.h"
 
@@ -253,7 +254,8 @@ static void separable_maps(void **state)
             char what[32];
 
             snprintf(what, sizeof what, "linmap, case %d%s", (int)i, back ? ", adjoint" : "");
-            check(g, gs__node1(&gs_op_linmap, x, &a), 0, 2e-6, back ? "linmap_" : t[i].kernel, what);
+            check(g, gs__node1(&gs_op_linmap, x, &a), 0, 2e-6,
+                  gs__cpu_forms(gs_device_get_info(device)) ? "linmap_lines" : back ? "linmap_" : t[i].kernel, what);
         }
 }
 
@@ -272,6 +274,17 @@ static void random_tails(void **state)
         }
 }
 
+/* What other devices than CPUs get, here too. */
+static void forms_for_gpus(void **state)
+{
+    const bool was = device->info.local_is_global;
+
+    device->info.local_is_global = false;
+    index_lists(state);
+    separable_maps(state);
+    device->info.local_is_global = was;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +298,7 @@ int main(void)
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
         cmocka_unit_test(random_tails),
+        cmocka_unit_test(forms_for_gpus),
     };
 
     return cmocka_run_group_tests(tests, open_device, close_device);

@@ -1,5 +1,6 @@
 /* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps run as one
- * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less. */
+ * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less; on CPUs always as
+ * two passes, since those need no index arithmetic an element. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
@@ -40,17 +41,28 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
 static void axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t outer, int64_t inner)
 {
     const int64_t count = outer * t->rows * inner;
-    gs_launch *l = gs_launch_new(p, "linmap.cl", "linmap_axis", "%s", "");
+    const bool lines = gs_plan_on_cpu(p);
+    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_lines" : "linmap_axis", "%s", "");
 
     gs_launch_out(l, y);
     gs_launch_in(l, x);
     gs_launch_in(l, t->at);
     gs_launch_in(l, t->weight);
-    gs_launch_int(l, count);
+    gs_launch_int(l, lines ? outer : count);
     gs_launch_int(l, t->rows);
     gs_launch_int(l, t->cols);
     gs_launch_int(l, inner);
-    gs__grid_items(l, count);
+    if (lines) { /* planes in runs, or rows in chunks, for some 16 groups a core */
+        const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
+        const int64_t per = (outer + want - 1) / want, cuts = GS_MIN((int64_t)t->rows, (want + outer - 1) / outer);
+        const int64_t chunk = (t->rows + cuts - 1) / cuts;
+
+        gs_launch_int(l, per);
+        gs_launch_int(l, chunk);
+        gs_launch_grid(l, (size_t)((outer + per - 1) / per), (size_t)((t->rows + chunk - 1) / chunk), 1, 1, 1, 1);
+    } else {
+        gs__grid_items(l, count);
+    }
     gs_launch_cost(l, 2.0 * (double)(outer * inner) * t->entries, 4.0 * (double)(count + outer * t->cols * inner));
 }
 
@@ -90,11 +102,13 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
     } else if (identity(&ha)) {
         axis(p, y, x, &b, planes * a.rows, 1);
     } else {
-        const double one = (double)a.entries * b.entries;
-        const double rows_first = (double)a.entries * b.cols + (double)a.rows * b.entries;
-        const double columns_first = (double)b.entries * a.cols + (double)b.rows * a.entries;
+        /* Terms a plane. On CPUs a pass along the rows' axis adds whole lines, some eight elements at a time. */
+        const double line = gs_plan_on_cpu(p) ? 0.125 : 1.0, one = (double)a.entries * b.entries;
+        const double rows_first = line * (double)a.entries * b.cols + (double)a.rows * b.entries;
+        const double columns_first = (double)b.entries * a.cols + line * (double)b.rows * a.entries;
+
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
-        if (one <= 2.0 * GS_MIN(rows_first, columns_first)) {
+        if (!gs_plan_on_cpu(p) && one <= 2.0 * GS_MIN(rows_first, columns_first)) {
             plane(p, y, x, &a, &b, planes);
         } else if (rows_first < columns_first) {
             gs_value *t = gs_plan_scratch(p, planes * a.rows * b.cols, "linmap scratch");
