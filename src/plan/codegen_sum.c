@@ -368,6 +368,7 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
         for (int d = 0; d < g->rank; d++) {
             h->dim[d] = g->dim[d];
             h->red[d] = g->red[d];
+            h->axis[d] = g->axis[d];
         }
         gs__gen_project(h);
         name = finish_kernel(h, u, &f, out);
