@@ -144,6 +144,25 @@ static void batch_norm(golden_op *o)
     }
 }
 
+/* SPADE (Park et al. 2019, Eq. 1): norm(x) (1 + gamma) + beta, gamma and beta convolutions of the resized label map. */
+static void spade(golden_op *o)
+{
+    const gs_mode mode = { .train = whole(o, "train", 0) };
+    const gs_conv2d_opts same = { .pad = whole(o, "kernel", 3) / 2 };
+    gs_var *mean = variable(o, "running_mean", GS_SCALAR, false), *var = variable(o, "running_var", GS_SCALAR, false);
+    gs_node *x = in(o, "x"), *y = gs_batch_norm_layer(x, o->scope, &mode, &(gs_norm_opts){ .eps = num(o, "eps", 1e-5), .momentum = num(o, "momentum", 0.1), .no_affine = true });
+    gs_node *h = gs_resize2d(in(o, "seg"), GS_NEAREST, (int)gs_node_dim(x, 2), (int)gs_node_dim(x, 3)), *gamma, *beta;
+
+    h = gs_relu(gs_add_bias(gs_conv2d(h, in(o, "mlp_shared.weight"), &same), in(o, "mlp_shared.bias")));
+    gamma = gs_add_bias(gs_conv2d(h, in(o, "mlp_gamma.weight"), &same), in(o, "mlp_gamma.bias"));
+    beta = gs_add_bias(gs_conv2d(h, in(o, "mlp_beta.weight"), &same), in(o, "mlp_beta.bias"));
+    out(o, "out", gs_add(gs_mul(y, gs_affine(gamma, 1, 1)), beta));
+    if (mode.train) {
+        out_var(o, "running_mean", mean);
+        out_var(o, "running_var", var);
+    }
+}
+
 static void instance_norm(golden_op *o)
 {
     out(o, "out", gs_instance_norm(in(o, "x"), optional(o, "weight"), optional(o, "bias"), num(o, "eps", 1e-5)));
@@ -330,7 +349,7 @@ static void sgd(golden_op *o) { optimiser(o, false); }
 static const struct { const char *name; void (*build)(golden_op *o); } table[] = {
     { "conv2d", conv2d }, { "conv_transpose2d", conv_transpose2d }, { "linear", linear }, { "matmul", matmul },
     { "batch_norm", batch_norm }, { "instance_norm", instance_norm }, { "layer_norm", layer_norm }, { "adalin", adalin }, { "iln", iln },
-    { "spectral_norm", spectral_norm }, { "softmax", softmax }, { "log_softmax", log_softmax }, { "gelu", gelu },
+    { "spectral_norm", spectral_norm }, { "spade", spade }, { "softmax", softmax }, { "log_softmax", log_softmax }, { "gelu", gelu },
     { "quick_gelu", quick_gelu }, { "relu", relu }, { "tanh", tanh_ }, { "sigmoid", sigmoid }, { "softplus", softplus },
     { "leaky_relu", leaky_relu }, { "max_pool2d", max_pool2d }, { "avg_pool2d", avg_pool2d },
     { "adaptive_avg_pool2d", adaptive_avg_pool2d }, { "adaptive_max_pool2d", adaptive_max_pool2d }, { "interpolate", interpolate },
