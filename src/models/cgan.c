@@ -100,10 +100,14 @@ static gs_node *finish(pass *p, gs_node *x)
 typedef struct chain { int n; int width[3]; } chain;
 
 static const chain g_chain[GS_CGAN_PROFILES] = {
-    [GS_CGAN_CONCAT] = { 3, { 256, 512, 1200 } }, [GS_CGAN_AR] = { 3, { 256, 512, 1024 } }, [GS_CGAN_BARS] = { 2, { 64, 128 } },
+    [GS_CGAN_CONCAT] = { 3, { 256, 512, 1200 } },
+    [GS_CGAN_AR] = { 3, { 256, 512, 1024 } },
+    [GS_CGAN_BARS] = { 2, { 64, 128 } },
 };
 static const chain d_chain[GS_CGAN_PROFILES] = {
-    [GS_CGAN_CONCAT] = { 3, { 1024, 512, 256 } }, [GS_CGAN_AR] = { 3, { 1024, 512, 256 } }, [GS_CGAN_BARS] = { 2, { 128, 64 } },
+    [GS_CGAN_CONCAT] = { 3, { 1024, 512, 256 } },
+    [GS_CGAN_AR] = { 3, { 1024, 512, 256 } },
+    [GS_CGAN_BARS] = { 2, { 128, 64 } },
 };
 static const char *const chain_names[3] = { "fc1", "fc2", "fc3" };
 
@@ -163,7 +167,8 @@ static gs_node *paper_d(pass *p, gs_node *x, gs_node *e, gs_node **hidden)
     gs_node *h;
 
     if (p->o->paper_gf) x = gs_dropout(x, 0.2, p->mode, "x"); /* 80 % of the pixels are kept */
-    h = join(drop(p, gs_maxout_layer(x, "mx", 240, 5, p->layer), "mx"), drop(p, gs_maxout_layer(e, "my", 50, 5, p->layer), "my"));
+    h = join(drop(p, gs_maxout_layer(x, "mx", 240, 5, p->layer), "mx"),
+             drop(p, gs_maxout_layer(e, "my", 50, 5, p->layer), "my"));
     h = drop(p, gs_maxout_layer(h, "mj", 240, 4, p->layer), "mj");
     if (hidden) *hidden = h;
     return dense(p, h, "out", 1);
@@ -265,7 +270,8 @@ static gs_node *cdcgan_d(pass *p, gs_node *x, gs_node *e, gs_node *y, gs_node **
 
 /* ---- the two networks ---- */
 
-gs_node *gs_cgan_generator(gs_graph *g, const gs_cgan_opts *o, gs_node *z, gs_node *y, const gs_mode *mode, gs_node **hidden)
+gs_node *gs_cgan_generator(gs_graph *g, const gs_cgan_opts *o, gs_node *z, gs_node *y, const gs_mode *mode,
+                           gs_node **hidden)
 {
     const int64_t pixels = (int64_t)o->image_channels * o->image_size * o->image_size;
     pass p = begin(g, o, mode, y, true);

@@ -70,8 +70,8 @@ const char *gs_cgan_preset(const char *profile, const char *key);
 const char *gs_cgan_profile_name(gs_cgan_profile p);
 /* All options of a profile as its table has them. */
 void gs_cgan_presets(gs_cgan_opts *o, gs_cgan_profile p);
-/* Options from a configuration: keys that get() does not know (NULL) or that are "auto" take the profile's preset. Checks what one key's
- * range cannot say (sizes a profile needs, dropout after the last layer). GS_ECONFIG names the key. */
+/* Options from a configuration: keys that get() does not know (NULL) or that are "auto" take the profile's preset. Checks
+ * what one key's range cannot say (sizes a profile needs, dropout after the last layer). GS_ECONFIG names the key. */
 gs_status gs_cgan_configure(gs_cgan_opts *o, gs_config_lookup *get, void *user);
 /* The same checks alone. */
 gs_status gs_cgan_check(const gs_cgan_opts *o);
@@ -82,15 +82,17 @@ double gs_cgan_momentum(const gs_cgan_opts *o, int epoch);
 
 /* ---- networks (cgan.c) ---- */
 
-/* Images (B,C,H,W) from z (B,nz) and y (B). hidden: what enters the last layer; may be NULL. Masks are asked for by layer name. */
-gs_node *gs_cgan_generator(gs_graph *g, const gs_cgan_opts *o, gs_node *z, gs_node *y, const gs_mode *mode, gs_node **hidden);
+/* Images (B,C,H,W) from z (B,nz) and y (B). hidden: what enters the last layer; may be NULL. Masks are asked for by
+ * layer name. */
+gs_node *gs_cgan_generator(gs_graph *g, const gs_cgan_opts *o, gs_node *z, gs_node *y, const gs_mode *mode,
+                           gs_node **hidden);
 /* Logits (B) of x (B,C,H,W) and y (B). No sigmoid inside. */
 gs_node *gs_cgan_discriminator(gs_graph *g, const gs_cgan_opts *o, gs_node *x, gs_node *y, const gs_mode *mode,
                                gs_node **hidden);
 /* True when a batch of one cannot be trained on: the networks have batch normalisation. */
 bool gs_cgan_has_batch_norm(const gs_cgan_opts *o);
-/* The generator's output bias starts at the logit of the mean training picture when init is `paper` and the output a sigmoid: its name, or NULL
- * where no such rule holds. The trainer writes it into the store before the first step. */
+/* The generator's output bias starts at the logit of the mean training picture when init is `paper` and the output a
+ * sigmoid: its name, or NULL where no such rule holds. The trainer writes it into the store before the first step. */
 const char *gs_cgan_mean_bias(const gs_cgan_opts *o);
 /* bias[i] = logit(clamp(mean[i], 1e-3, 1 - 1e-3)); n values in [0,1]. */
 void gs_cgan_logit(const float *mean, float *bias, size_t n);

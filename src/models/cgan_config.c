@@ -225,7 +225,10 @@ static void steps(source *s, const char *key, int *list, int *n)
         int64_t v;
 
         if (!gs_parse_i64(p, &v) || v < 1 || v > 2147483647 || *n == GS_CGAN_MAX_STEPS) {
-            if (s->st == GS_OK) s->st = gs_fail(GS_ECONFIG, "[train] %s: at most %d epochs of 1 or more, with commas; got \"%s\"", key, GS_CGAN_MAX_STEPS, p);
+            if (s->st == GS_OK) {
+                s->st = gs_fail(GS_ECONFIG, "[train] %s: at most %d epochs of 1 or more, with commas; got \"%s\"", key,
+                                GS_CGAN_MAX_STEPS, p);
+            }
             break;
         }
         list[(*n)++] = (int)v;
@@ -243,8 +246,8 @@ gs_status gs_cgan_configure(gs_cgan_opts *o, gs_config_lookup *get, void *user)
     if (profile && !find_profile(profile, &s.profile)) {
         const char *near = gs_nearest(profile, profile_names, GS_CGAN_PROFILES);
 
-        return gs_fail(GS_ECONFIG, "[model] profile = %s: there is no such profile%s%s%s", profile, near ? "; did you mean " : "",
-                       near ? near : "", near ? "?" : "");
+        return gs_fail(GS_ECONFIG, "[model] profile = %s: there is no such profile%s%s%s", profile,
+                       near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
     o->profile = s.profile;
     o->image_size = (int)number(&s, "image_size");
@@ -310,12 +313,14 @@ gs_status gs_cgan_check(const gs_cgan_opts *o)
                        o->image_size, o->image_channels, o->n_classes, o->latent_dim);
     }
     if (o->profile == GS_CGAN_CDCGAN && o->image_size != 32) {
-        return gs_fail(GS_ECONFIG, "[model] image_size = %d: profile cdcgan is built for 32 (smaller pictures: resize = pad)", o->image_size);
+        return gs_fail(GS_ECONFIG, "[model] image_size = %d: profile cdcgan is built for 32 (smaller pictures: resize = pad)",
+                       o->image_size);
     }
     if (o->g_output_dropout != 0 && !o->allow_output_dropout) {
         return gs_fail(GS_ECONFIG,
-                       "[model] g_output_dropout = %g: dropout after the generator's last layer stops learning, since the mask alone gives every "
-                       "fake away; set it to 0, or allow_output_dropout = 1 to repeat the experiment", o->g_output_dropout);
+                       "[model] g_output_dropout = %g: dropout after the generator's last layer stops learning, since the "
+                       "mask alone gives every fake away; set it to 0, or allow_output_dropout = 1 to repeat the experiment",
+                       o->g_output_dropout);
     }
     if (o->profile == GS_CGAN_CDCGAN && (o->g_dropout != 0 || o->d_dropout != 0)) {
         return gs_fail(GS_ECONFIG, "[model] g_dropout, d_dropout: profile cdcgan has no dropout; leave them at 0");

@@ -37,7 +37,8 @@ gs_node *gs_multi_head_attention(gs_node *x, gs_node *in_w, gs_node *in_b, gs_no
     if (x->shape.rank != 3 || heads < 1 || x->shape.dim[2] % heads || in_w->shape.rank != 2 ||
         in_w->shape.dim[0] != 3 * x->shape.dim[2]) {
         char a[96], b[96];
-        return NN_FAIL(x, "multi_head_attention", GS_ESHAPE, "x %s, in_proj_weight %s, %d heads: wants (N,T,E), (3E,E) and heads that divide E",
+        return NN_FAIL(x, "multi_head_attention", GS_ESHAPE,
+                       "x %s, in_proj_weight %s, %d heads: wants (N,T,E), (3E,E) and heads that divide E",
                        gs_shape_text(x->shape, a), gs_shape_text(in_w->shape, b), heads);
     }
     n = x->shape.dim[0], t = x->shape.dim[1], e = x->shape.dim[2];
@@ -60,7 +61,9 @@ gs_node *gs_multi_head_attention_layer(gs_node *x, const char *name, int heads, 
 
     if (weights) *weights = x;
     if (x->poisoned) return x;
-    if (x->shape.rank != 3) return NN_FAIL(x, "multi_head_attention", GS_ESHAPE, "wants (N,T,E), got rank %d", x->shape.rank);
+    if (x->shape.rank != 3) {
+        return NN_FAIL(x, "multi_head_attention", GS_ESHAPE, "wants (N,T,E), got rank %d", x->shape.rank);
+    }
     e = x->shape.dim[2];
     nn_enter(g, name);
     /* PyTorch: Xavier uniform over the stacked projection, zero biases, the output projection as a linear layer */

@@ -70,7 +70,8 @@ gs_node *gs_gru(gs_node *x, const gs_gru_weights *w, int directions, gs_node *h0
     if (!bad) bad = nn_poisoned(w[0].weight_ih, w[0].weight_hh, NULL);
     if (bad) return bad;
     if (x->shape.rank != 3 || directions < 1 || directions > 2 || w[0].weight_hh->shape.rank != 2) {
-        return NN_FAIL(x, "gru", GS_ESHAPE, "wants x (N,T,I), weight_hh (3H,H) and one or two directions; got ranks %d, %d and %d directions",
+        return NN_FAIL(x, "gru", GS_ESHAPE,
+                       "wants x (N,T,I), weight_hh (3H,H) and one or two directions; got ranks %d, %d and %d directions",
                        x->shape.rank, w[0].weight_hh->shape.rank, directions);
     }
     n = x->shape.dim[0], steps = x->shape.dim[1], width = w[0].weight_hh->shape.dim[1];
@@ -109,7 +110,8 @@ gs_node *gs_gru_layer(gs_node *x, const char *name, int64_t width, int direction
     if (x->poisoned) return x;
     nn_enter(g, name);
     if (x->shape.rank != 3 || width < 1 || directions < 1 || directions > 2) {
-        y = NN_FAIL(x, "gru", GS_ESHAPE, "wants x (N,T,I), a width of 1 or more and one or two directions; got rank %d, %lld, %d",
+        y = NN_FAIL(x, "gru", GS_ESHAPE,
+                    "wants x (N,T,I), a width of 1 or more and one or two directions; got rank %d, %lld, %d",
                     x->shape.rank, (long long)width, directions);
     } else {
         for (int d = 0; d < directions; d++) {

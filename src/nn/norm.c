@@ -44,7 +44,9 @@ gs_node *gs_instance_norm(gs_node *x, gs_node *w, gs_node *b, double eps)
     gs_node *mean, *var;
 
     if (x->poisoned) return x;
-    if (x->shape.rank < 3) return NN_FAIL(x, "instance_norm", GS_ESHAPE, "wants (N,C,...) of rank 3 or more, got rank %d", x->shape.rank);
+    if (x->shape.rank < 3) {
+        return NN_FAIL(x, "instance_norm", GS_ESHAPE, "wants (N,C,...) of rank 3 or more, got rank %d", x->shape.rank);
+    }
     gs_moments(x, axes_from(x, 2, false), &mean, &var);
     return scale_shift(gs__standardize(x, mean, var, eps), w, b);
 }

@@ -18,7 +18,8 @@ gs_node *gs_spectral_norm(gs_graph *g, gs_shape shape, gs_init init, int axis, i
     if (sigma) *sigma = w;
     if (w->poisoned) return w;
     if (shape.rank < 2 || axis < 0 || axis >= shape.rank || iterations < 1) {
-        return NN_FAIL(w, "spectral_norm", GS_EINVAL, "axis %d of a weight of rank %d, %d iterations", axis, shape.rank, iterations);
+        return NN_FAIL(w, "spectral_norm", GS_EINVAL, "axis %d of a weight of rank %d, %d iterations", axis,
+                       shape.rank, iterations);
     }
     rows = shape.dim[axis];
     cols = gs_shape_count(shape) / rows;
