@@ -28,9 +28,29 @@ static void geometry(gs_launch *l, const gs_attr *a)
     for (size_t i = 0; i < GS_COUNT(order); i++) gs_launch_int(l, a->i[order[i]]);
 }
 
+/* Windows that tile the plane, on a CPU: cl/window_tiled_cpu.cl, one item a row of windows. planes are the leading dims' product. */
+static bool tiled(gs_plan *p, const gs_node *n, const char *kernel)
+{
+    const int32_t *i = n->attr.i; /* kernel stride pad adaptive H W OH OW */
+    int64_t rows;
+    gs_launch *l;
+
+    if (!gs_plan_on_cpu(p) || i[3] || i[2] || i[0] != i[1] || i[0] > 4 || i[4] != i[6] * i[0] || i[5] != i[7] * i[0]) return false;
+    rows = gs_shape_count(n->in[0]->shape) / (n->in[0]->shape.dim[3] * n->in[0]->shape.dim[2]) * i[6];
+    l = gs_launch_new(p, "window_tiled_cpu.cl", kernel, "-DTILE=%d", (int)i[0]);
+    gs_launch_out(l, gs_plan_value(p, n));
+    for (int k = 0; k < n->n_in; k++) gs_launch_in(l, gs_plan_value(p, n->in[k]));
+    gs_launch_int(l, rows);
+    gs_launch_int(l, i[6]);
+    gs_launch_int(l, i[7]);
+    gs__grid_items(l, rows);
+    cost(l, n);
+    return true;
+}
+
 gs_status gs_lower_window_argmax(gs_plan *p, const gs_node *n)
 {
-    geometry(start(p, n, "window_argmax"), &n->attr);
+    if (!tiled(p, n, "window_argmax")) geometry(start(p, n, "window_argmax"), &n->attr);
     return GS_OK;
 }
 
@@ -45,6 +65,6 @@ gs_status gs_lower_window_gather(gs_plan *p, const gs_node *n)
 
 gs_status gs_lower_window_scatter(gs_plan *p, const gs_node *n)
 {
-    geometry(start(p, n, "window_scatter"), &n->attr);
+    if (!tiled(p, n, "window_scatter")) geometry(start(p, n, "window_scatter"), &n->attr);
     return GS_OK;
 }
