@@ -209,6 +209,34 @@ static void sums_of_very_many_rows(void **state)
     free(y);
 }
 
+/* Few results, long sums: cut in segments, with the summed axes behind a leading axis of length 1, as in the norms of one picture. */
+static void segmented_sums_of_one_picture(void **state)
+{
+    enum { C = 3, PIXELS = 96 * 96 };
+    float *x = calloc(C * PIXELS, sizeof *x), y[C];
+
+    (void)state;
+    for (int i = 0; i < C * PIXELS; i++) x[i] = (float)(i / PIXELS + 1);
+    for (int other = 0; other < 2; other++) {
+        const bool local = device->info.local_is_global;
+        gs_graph *g = gs_graph_new();
+        gs_plan *p;
+
+        if (other) device->info.local_is_global = !local; /* the other form of the kernel */
+        gs_output(g, "y", gs_mean(gs_input(g, "x", GS_SHAPE(1, C, 96, 96), GS_F32), GS_AXIS(2) | GS_AXIS(3), true));
+        ok(gs_compile(g, device, NULL, NULL, &p));
+        ok(gs_plan_feed(p, "x", x));
+        ok(gs_plan_run(p, 0, 0));
+        ok(gs_plan_fetch(p, "y", y));
+        for (int c = 0; c < C; c++)
+            if (fabsf(y[c] - (float)(c + 1)) > 1e-5f) fail_msg("channel %d has mean %g", c, (double)y[c]);
+        gs_plan_free(p);
+        gs_graph_free(g);
+        device->info.local_is_global = local;
+    }
+    free(x);
+}
+
 /* ---- what each pass wins ---- */
 
 static gs_plan *compile_net(gs_device *d, const char *off, gs_graph **g)
@@ -420,6 +448,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_reference),
         cmocka_unit_test(sums_of_very_many_rows),
+        cmocka_unit_test(segmented_sums_of_one_picture),
         cmocka_unit_test(passes_change_nothing),
         cmocka_unit_test(each_pass_wins),
         cmocka_unit_test(equal_nodes_are_computed_once),
