@@ -1,7 +1,7 @@
 /* Golden cases: what other implementations compute, as safetensors files of the format "gesso-golden-1", and running them here.
  *
  * case.c reads a case and compares; exec.c runs a graph on a device or on the double reference; op_build.c makes the graphs of
- * the op cases; run_op.c and run_cgan.c run cases of those systems. A case that is opened is closed by its opener. */
+ * the op cases; state.c serves the runners of systems; run_<system>.c run cases of those systems. A case that is opened is closed by its opener. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
@@ -65,6 +65,15 @@ gs_status golden_exec_read(golden_exec *e, const char *variable, float *data);
 gs_status golden_exec_run(golden_exec *e, uint64_t seed, uint64_t step);
 gs_status golden_exec_fetch(golden_exec *e, const char *output, float *data);
 
+/* ---- cases of systems (state.c) ---- */
+
+/* Every parameter and buffer as the case has it; an optimiser's (opt_...) stay zero. */
+gs_status golden_load_state(golden_exec *e, gs_graph *g, const golden_case *c);
+/* After a run: "out.<step>.X" and "loss.<step>.X" against the outputs "out.X" and "loss.X", at step 0 "grad.0.X" against "grad.X". */
+gs_status golden_compare_step(golden_exec *e, gs_graph *g, golden_case *c, int step);
+/* After the last run: "after.X" against variable X. */
+gs_status golden_compare_after(golden_exec *e, gs_graph *g, golden_case *c);
+
 /* ---- op cases (op_build.c, run_op.c) ---- */
 
 #define GOLDEN_MAX_IO 40
@@ -87,8 +96,9 @@ bool golden_host_op(golden_case *c);
 
 /* Runs op cases, many to a plan; d as in golden_exec_new. Verdicts are in the cases. */
 void golden_run_ops(golden_case *const *cases, int n, gs_device *d);
-/* Runs a case of the conditional GAN. */
+/* Runs a case of the conditional GAN; of U-GAT-IT. */
 void golden_run_cgan(golden_case *c, gs_device *d);
+void golden_run_ugatit(golden_case *c, gs_device *d);
 
 /* Runs every file: prints lines for tensors out of bounds and a verdict each. Returns the number of failures; *skipped counts cases of
  * systems that are not built here. */

@@ -11,24 +11,6 @@ static const char *lookup(void *user, const char *section, const char *key)
     return golden_config(user, key);
 }
 
-/* Every parameter and buffer of G and D as the case has it. */
-static gs_status load_state(golden_exec *e, gs_graph *g, const golden_case *c)
-{
-    gs_status st = GS_OK;
-
-    for (int i = 0; st == GS_OK && i < g->n_vars; i++) {
-        const gs_var *v = g->vars[i];
-        float *data;
-
-        if (strncmp(v->name, "G.", 2) != 0 && strncmp(v->name, "D.", 2) != 0) continue; /* an optimiser's */
-        data = gs_xalloc((size_t)gs_shape_count(v->shape) * sizeof(float));
-        st = golden_state(c, v->name, v->shape, data);
-        if (st == GS_OK) st = golden_exec_write(e, v->name, data);
-        free(data);
-    }
-    return st;
-}
-
 static gs_status feed_step(golden_exec *e, gs_graph *g, const golden_case *c, const gs_cgan_opts *o, int step)
 {
     gs_status st = GS_OK;
@@ -44,57 +26,6 @@ static gs_status feed_step(golden_exec *e, gs_graph *g, const golden_case *c, co
         else st = golden_feed(c, step, name, shape, data);
         if (st == GS_OK) st = golden_exec_feed(e, name, data);
         free(data);
-    }
-    return st;
-}
-
-/* Compares the tensors whose name is prefix plus an output's or variable's name; pick_prefix plus the same name picks elements. */
-static gs_status compare_outputs(golden_exec *e, gs_graph *g, golden_case *c, const char *prefix, const char *output_prefix,
-                                 const char *pick_prefix)
-{
-    const size_t len = strlen(prefix);
-    gs_status st = GS_OK;
-
-    for (int i = 0; st == GS_OK && i < gs_st_count(c->file); i++) {
-        const gs_st_tensor *want = gs_st_at(c->file, i);
-        const char *rest = want->name + len;
-        const gs_node *node = NULL;
-        char name[256];
-        float *got;
-
-        if (strncmp(want->name, prefix, len) != 0) continue;
-        snprintf(name, sizeof name, "%s%s", output_prefix, rest);
-        for (int k = 0; k < g->n_outputs; k++) {
-            if (strcmp(g->outputs[k].name, name) == 0) node = g->outputs[k].node;
-        }
-        if (!node) return gs_fail(GS_EINVAL, "%s is expected and not computed", want->name);
-        got = gs_xalloc((size_t)gs_shape_count(node->shape) * sizeof(float));
-        st = golden_exec_fetch(e, name, got);
-        if (st == GS_OK) golden_compare(c, want, golden_find(c, "%s%s", pick_prefix, rest), got, (size_t)gs_shape_count(node->shape));
-        free(got);
-    }
-    return st;
-}
-
-static gs_status compare_after(golden_exec *e, gs_graph *g, golden_case *c)
-{
-    gs_status st = GS_OK;
-
-    for (int i = 0; st == GS_OK && i < gs_st_count(c->file); i++) {
-        const gs_st_tensor *want = gs_st_at(c->file, i);
-        const char *name = want->name + strlen("after.");
-        const gs_var *v = NULL;
-        float *got;
-
-        if (strncmp(want->name, "after.", 6) != 0) continue;
-        for (int k = 0; k < g->n_vars; k++) {
-            if (strcmp(g->vars[k]->name, name) == 0) v = g->vars[k];
-        }
-        if (!v) return gs_fail(GS_EINVAL, "%s is expected, and the networks have no %s", want->name, name);
-        got = gs_xalloc((size_t)gs_shape_count(v->shape) * sizeof(float));
-        st = golden_exec_read(e, name, got);
-        if (st == GS_OK) golden_compare(c, want, golden_find(c, "pick.%s", name), got, (size_t)gs_shape_count(v->shape));
-        free(got);
     }
     return st;
 }
@@ -132,7 +63,6 @@ static gs_status run(golden_case *c, gs_device *d)
     golden_exec *e = NULL;
     gs_cgan_opts o;
     gs_status st = GS_OK;
-    char prefix[32];
     int batch;
 
     TRY(gs_cgan_configure(&o, lookup, c));
@@ -142,17 +72,13 @@ static gs_status run(golden_case *c, gs_device *d)
     if (train) TRY(gs_cgan_build_step(g, &o, batch, &(gs_cgan_step_opts){ .feed_noise = true, .feed_masks = masks, .trace = true }));
     else TRY(build_forward(g, &o, batch));
     TRY(golden_exec_new(g, d, &e));
-    TRY(load_state(e, g, c));
+    TRY(golden_load_state(e, g, c));
     for (int s = 0; s < c->steps; s++) {
         TRY(feed_step(e, g, c, &o, s));
         TRY(golden_exec_run(e, 0, (uint64_t)s));
-        snprintf(prefix, sizeof prefix, "out.%d.", s);
-        TRY(compare_outputs(e, g, c, prefix, "out.", "pick."));
-        snprintf(prefix, sizeof prefix, "loss.%d.", s);
-        TRY(compare_outputs(e, g, c, prefix, "loss.", "pick.loss."));
-        if (s == 0) TRY(compare_outputs(e, g, c, "grad.0.", "grad.", "pick."));
+        TRY(golden_compare_step(e, g, c, s));
     }
-    TRY(compare_after(e, g, c));
+    TRY(golden_compare_after(e, g, c));
 done:
     golden_exec_free(e);
     gs_graph_free(g);

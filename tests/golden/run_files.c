@@ -4,6 +4,11 @@
 
 #include "golden.h"
 
+static const struct {
+    const char *system;
+    void (*run)(golden_case *c, gs_device *d);
+} runners[] = { { "cgan", golden_run_cgan }, { "ugatit", golden_run_ugatit } };
+
 int golden_run_files(char *const *paths, int n, gs_device *d, int *skipped)
 {
     golden_case *cases = gs_xalloc((size_t)n * sizeof(*cases) + 1), **ops = gs_xalloc((size_t)n * sizeof(*ops) + 1);
@@ -22,9 +27,16 @@ int golden_run_files(char *const *paths, int n, gs_device *d, int *skipped)
     for (int i = 0; i < n; i++) {
         golden_case *c = &cases[i];
 
+        bool known;
+
         if (!c->file) continue;
-        if (strcmp(c->system, "cgan") == 0) golden_run_cgan(c, d);
-        if (strcmp(c->system, "op") == 0 || strcmp(c->system, "cgan") == 0) {
+        known = strcmp(c->system, "op") == 0;
+        for (size_t k = 0; k < GS_COUNT(runners); k++) {
+            if (strcmp(c->system, runners[k].system) != 0) continue;
+            runners[k].run(c, d);
+            known = true;
+        }
+        if (known) {
             if (!golden_verdict(c)) failures++;
         } else {
             printf("SKIP %s: system %s not built yet\n", c->name, c->system);

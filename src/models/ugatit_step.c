@@ -1,0 +1,333 @@
+/* The training step of U-GAT-IT as one graph, and the graphs that use trained generators.
+ *
+ * The release translates twice, once for the discriminators and once more for the generators, although nothing changed in between, and lets
+ * the discriminators' weights collect gradients in the generators' phase. Here both phases share the translations, and the second one
+ * differentiates by the generators alone: the same losses and weights for a quarter less work.
+ *
+ * Losses are differentiated network by network and pass by pass, in the order in which the program makes them, so that what one needs to
+ * remember is free before the next begins. A gradient of the perceptron's first matrix in the full form is one outer product a pass;
+ * the plan computes it within Adam's kernel and never stores it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base.h"
+#include "models/ugatit.h"
+
+enum { A, B }; /* domains, and the generator into them: genB2A makes A */
+
+static const char *const gen_name[2] = { "genB2A", "genA2B" };          /* by the domain it makes */
+static const char *const dis_name[2][2] = { { "disGA", "disLA" }, { "disGB", "disLB" } };
+static const char domain_letter[2] = { 'A', 'B' };
+static const char scale_letter[2] = { 'G', 'L' };
+
+typedef struct net {
+    gs_var **vars;
+    gs_node **grads; /* summed so far; NULL: none */
+    int n;
+} net;
+
+typedef struct step {
+    gs_graph *g;
+    const gs_ugatit_opts *o;
+    bool trace;
+    gs_node *real[2], *lr;
+    gs_ugatit_fake fake[2]; /* by the domain they pretend to be of */
+    net gen;                /* both generators */
+    gs_node *adv[2], *cycle[2], *identity[2], *cam[2], *d[2], *head[2]; /* losses; head: of gap and gmp over all four terms */
+} step;
+
+static void trace(step *t, gs_node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void trace(step *t, gs_node *n, const char *fmt, ...)
+{
+    char name[300];
+    va_list ap;
+
+    if (!t->trace) return;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    gs_output(t->g, name, n);
+}
+
+static gs_node *plus(gs_node *sum, gs_node *x)
+{
+    return sum ? gs_add(sum, x) : x;
+}
+
+/* ---- losses ---- */
+
+/* What a discriminator minimises on scores of real pictures, and of fakes. */
+static gs_node *d_loss(const step *t, gs_node *s, bool real)
+{
+    switch (t->o->gan) {
+    case GS_UGATIT_HINGE: return real ? gs_hinge_d_real(s) : gs_hinge_d_fake(s);
+    case GS_UGATIT_BCE: return gs_bce_with_target(s, real ? 1 : 0, GS_REDUCE_MEAN);
+    case GS_UGATIT_LSGAN: break;
+    }
+    return gs_mse(s, gs_const(t->g, real ? 1 : 0), GS_REDUCE_MEAN);
+}
+
+/* What a generator minimises on scores of its fakes. */
+static gs_node *g_loss(const step *t, gs_node *s)
+{
+    return t->o->gan == GS_UGATIT_HINGE ? gs_hinge_g(s) : d_loss(t, s, true);
+}
+
+/* Cross entropy of one generator pass's two classifiers: 1 where the picture is from the side that it must change. Both heads' halves
+ * are kept apart for the log: the average head learns far later than the other. */
+static gs_node *cam_loss(step *t, gs_node *cam_logit, double target)
+{
+    gs_node *sum = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        gs_node *half = gs_scale(gs_bce_with_target(gs_slice(cam_logit, 1, i, 1), target, GS_REDUCE_MEAN), 0.5);
+
+        t->head[i] = plus(t->head[i], half);
+        sum = plus(sum, half);
+    }
+    return sum;
+}
+
+/* ---- networks and updates ---- */
+
+/* The parameters below a prefix, appended. */
+static void find_params(step *t, net *w, const char *name)
+{
+    char prefix[16];
+    int n;
+
+    snprintf(prefix, sizeof prefix, "%s.", name);
+    n = gs_trainable(t->g, prefix, NULL, 0);
+    w->vars = gs_xrealloc(w->vars, (size_t)(w->n + n) * sizeof *w->vars + 1);
+    w->grads = gs_xrealloc(w->grads, (size_t)(w->n + n) * sizeof *w->grads + 1);
+    gs_trainable(t->g, prefix, w->vars + w->n, n);
+    memset(w->grads + w->n, 0, (size_t)n * sizeof *w->grads);
+    w->n += n;
+}
+
+static void net_free(net *w)
+{
+    free(w->vars);
+    free(w->grads);
+}
+
+/* Adds the gradients of a loss. */
+static void differentiate(net *w, gs_node *loss)
+{
+    gs_node **more = gs_xalloc((size_t)w->n * sizeof *more + 1);
+
+    gs_grad_params(loss, w->vars, w->n, more);
+    for (int i = 0; i < w->n; i++) w->grads[i] = plus(w->grads[i], more[i]);
+    free(more);
+}
+
+/* One Adam step on the parameters first .. first + n - 1 of w. */
+static void update(step *t, const net *w, int first, int n, const char *name)
+{
+    char opt[32];
+
+    for (int i = first; i < first + n; i++) trace(t, w->grads[i], "grad.%s", gs_var_name(w->vars[i]));
+    snprintf(opt, sizeof opt, "opt_%s", name);
+    gs_adam(t->g, opt, w->vars + first, w->grads + first, n, t->lr,
+            &(gs_adam_opts){ .beta1 = t->o->beta1, .beta2 = t->o->beta2, .weight_decay = t->o->weight_decay });
+}
+
+static gs_ugatit_score judge(step *t, const char *name, gs_node *x)
+{
+    return gs_ugatit_discriminator(t->g, t->o, name, x, &(gs_mode){ .train = true });
+}
+
+/* ---- phases ---- */
+
+static void translate(step *t)
+{
+    for (int to = B; to >= A; to--) {
+        const char from = domain_letter[!to], into = domain_letter[to];
+
+        t->fake[to] = gs_ugatit_generator(t->g, t->o, gen_name[to], t->real[!to]);
+        trace(t, t->fake[to].image, "out.fake_%c2%c", from, into);
+        trace(t, t->fake[to].cam_logit, "out.fake_%c2%c_cam_logit", from, into);
+    }
+}
+
+/* One discriminator: real pictures, then fakes (the order of its power iterations), then its update. */
+static void train_discriminator(step *t, int domain, int scale)
+{
+    const char *name = dis_name[domain][scale];
+    const gs_ugatit_score real = judge(t, name, t->real[domain]), fake = judge(t, name, gs_detach(t->fake[domain].image));
+    gs_node *ad = gs_add(d_loss(t, real.logit, true), d_loss(t, fake.logit, false));
+    gs_node *cam = gs_add(d_loss(t, real.cam_logit, true), d_loss(t, fake.cam_logit, false)), *both = gs_scale(gs_add(ad, cam), t->o->w_adv);
+    net w = { 0 };
+
+    trace(t, ad, "loss.D_ad_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    trace(t, cam, "loss.D_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    t->d[domain] = plus(t->d[domain], both);
+    find_params(t, &w, name);
+    differentiate(&w, both);
+    update(t, &w, 0, w.n, name);
+    net_free(&w);
+}
+
+/* There and back: the other domain's picture x becomes `to`, is judged, and comes back. */
+static void there_and_back(step *t, int to)
+{
+    const int from = !to;
+    const gs_ugatit_fake *f = &t->fake[to];
+    const gs_ugatit_fake back = gs_ugatit_generator(t->g, t->o, gen_name[from], f->image);
+    gs_node *cam = cam_loss(t, f->cam_logit, 1), *loss;
+
+    for (int scale = 0; scale < 2; scale++) {
+        const gs_ugatit_score s = judge(t, dis_name[to][scale], f->image);
+        gs_node *ad = g_loss(t, s.logit), *ad_cam = g_loss(t, s.cam_logit);
+
+        trace(t, ad, "loss.G_ad_loss_%c%c", scale_letter[scale], domain_letter[to]);
+        trace(t, ad_cam, "loss.G_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[to]);
+        t->adv[to] = plus(t->adv[to], gs_add(ad, ad_cam));
+    }
+    t->cycle[from] = gs_l1(back.image, t->real[from], GS_REDUCE_MEAN);
+    t->cam[to] = plus(t->cam[to], cam);
+    loss = gs_add(gs_scale(t->adv[to], t->o->w_adv), gs_scale(t->cycle[from], t->o->w_cycle));
+    differentiate(&t->gen, gs_add(loss, gs_scale(cam, t->o->w_cam)));
+}
+
+/* A picture of the domain that a generator makes should stay as it is. */
+static void stay(step *t, int domain)
+{
+    const gs_ugatit_fake same = gs_ugatit_generator(t->g, t->o, gen_name[domain], t->real[domain]);
+    gs_node *cam = cam_loss(t, same.cam_logit, 0);
+
+    trace(t, same.cam_logit, "out.fake_%c2%c_cam_logit", domain_letter[domain], domain_letter[domain]);
+    t->identity[domain] = gs_l1(same.image, t->real[domain], GS_REDUCE_MEAN);
+    t->cam[domain] = plus(t->cam[domain], cam);
+    differentiate(&t->gen, gs_add(gs_scale(t->identity[domain], t->o->w_identity), gs_scale(cam, t->o->w_cam)));
+}
+
+static gs_node *mean_rho(step *t, const char *part)
+{
+    gs_node *sum = NULL;
+    int64_t count = 0;
+
+    for (int i = 0; i < t->gen.n; i++) {
+        const char *name = gs_var_name(t->gen.vars[i]);
+        const size_t len = strlen(name);
+
+        if (len < 4 || strcmp(name + len - 4, ".rho") != 0 || !strstr(name, part)) continue;
+        sum = plus(sum, gs_sum(gs_read(t->gen.vars[i]), GS_ALL, false));
+        count += gs_shape_count(gs_var_shape(t->gen.vars[i]));
+    }
+    return gs_scale(sum, 1.0 / (double)count);
+}
+
+static void train_generators(step *t, gs_node **m)
+{
+    const int half = t->gen.n / 2; /* the generators are alike */
+
+    there_and_back(t, B);
+    there_and_back(t, A);
+    stay(t, A);
+    stay(t, B);
+    m[GS_UGATIT_RHO_ADALIN] = mean_rho(t, ".UpBlock1_");
+    m[GS_UGATIT_RHO_ILN] = mean_rho(t, ".UpBlock2.");
+    update(t, &t->gen, 0, half, gen_name[B]);
+    update(t, &t->gen, half, half, gen_name[A]);
+    for (int d = A; d <= B; d++) {
+        char prefix[16];
+
+        snprintf(prefix, sizeof prefix, "%s.", gen_name[d]);
+        gs_clamp_params(t->g, prefix, ".rho", 0, 1);
+    }
+}
+
+static void metrics(step *t, gs_node **m)
+{
+    const gs_ugatit_opts *o = t->o;
+    gs_node *total = NULL;
+
+    for (int d = A; d <= B; d++) {
+        gs_node *l = gs_add(gs_add(gs_scale(t->adv[d], o->w_adv), gs_scale(t->cycle[d], o->w_cycle)),
+                            gs_add(gs_scale(t->identity[d], o->w_identity), gs_scale(t->cam[d], o->w_cam)));
+
+        total = plus(total, l);
+        trace(t, l, "loss.G_loss_%c", domain_letter[d]);
+        trace(t, t->d[d], "loss.D_loss_%c", domain_letter[d]);
+        trace(t, t->cycle[d], "loss.G_recon_loss_%c", domain_letter[d]);
+        trace(t, t->identity[d], "loss.G_identity_loss_%c", domain_letter[d]);
+        trace(t, t->cam[d], "loss.G_cam_loss_%c", domain_letter[d]);
+        m[GS_UGATIT_ADV_A + d] = t->adv[d];
+        m[GS_UGATIT_CYCLE_A + d] = t->cycle[d];
+        m[GS_UGATIT_IDENTITY_A + d] = t->identity[d];
+        m[GS_UGATIT_D_A + d] = t->d[d];
+        m[GS_UGATIT_CAM_GAP + d] = gs_scale(t->head[d], o->w_cam); /* here d counts heads */
+    }
+    m[GS_UGATIT_G] = total;
+    m[GS_UGATIT_D] = gs_add(t->d[A], t->d[B]);
+    trace(t, total, "loss.Generator_loss");
+    trace(t, m[GS_UGATIT_D], "loss.Discriminator_loss");
+    for (int i = 0; i < GS_UGATIT_METRICS; i++) m[i] = gs_reshape(m[i], GS_SHAPE(1));
+    gs_output(t->g, "metrics", gs_concat(m, GS_UGATIT_METRICS, 0));
+}
+
+static gs_shape pictures(const gs_ugatit_opts *o, int batch)
+{
+    return GS_SHAPE(batch, GS_UGATIT_CHANNELS, o->size, o->size);
+}
+
+gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, bool with_trace)
+{
+    step t = { .g = g, .o = o, .trace = with_trace };
+    gs_node *m[GS_UGATIT_METRICS];
+    gs_status st = gs_ugatit_check(o);
+
+    if (st != GS_OK) return st;
+    if (batch < 1) return gs_fail(GS_EINVAL, "a batch of %d pictures", batch);
+    t.real[A] = gs_input(g, "real_A", pictures(o, batch), GS_F32);
+    t.real[B] = gs_input(g, "real_B", pictures(o, batch), GS_F32);
+    t.lr = gs_input(g, "lr", GS_SCALAR, GS_F32);
+    translate(&t);
+    find_params(&t, &t.gen, gen_name[B]);
+    find_params(&t, &t.gen, gen_name[A]);
+    for (int d = A; d <= B; d++) {
+        for (int scale = 0; scale < 2; scale++) train_discriminator(&t, d, scale);
+    }
+    train_generators(&t, m);
+    metrics(&t, m);
+    net_free(&t.gen);
+    return gs_graph_status(g);
+}
+
+/* ---- use ---- */
+
+gs_status gs_ugatit_build_translator(gs_graph *g, const gs_ugatit_opts *o, int batch, bool b2a)
+{
+    gs_ugatit_fake f;
+    gs_status st = gs_ugatit_check(o);
+
+    if (st != GS_OK) return st;
+    if (batch < 1) return gs_fail(GS_EINVAL, "a batch of %d pictures", batch);
+    f = gs_ugatit_generator(g, o, gen_name[b2a ? A : B], gs_input(g, "x", pictures(o, batch), GS_F32));
+    gs_output(g, "image", f.image);
+    gs_output(g, "heatmap", f.heatmap);
+    gs_output(g, "cam_logit", f.cam_logit);
+    return gs_graph_status(g);
+}
+
+gs_status gs_ugatit_build_sheet(gs_graph *g, const gs_ugatit_opts *o, bool b2a)
+{
+    const int from = b2a ? B : A;
+    gs_ugatit_fake same, fake, back;
+    gs_node *x;
+    gs_status st = gs_ugatit_check(o);
+
+    if (st != GS_OK) return st;
+    x = gs_input(g, "x", pictures(o, 1), GS_F32);
+    same = gs_ugatit_generator(g, o, gen_name[from], x);
+    fake = gs_ugatit_generator(g, o, gen_name[!from], x);
+    back = gs_ugatit_generator(g, o, gen_name[from], fake.image);
+    gs_output(g, "same", same.image);
+    gs_output(g, "same_heat", same.heatmap);
+    gs_output(g, "fake", fake.image);
+    gs_output(g, "fake_heat", fake.heatmap);
+    gs_output(g, "back", back.image);
+    gs_output(g, "back_heat", back.heatmap);
+    return gs_graph_status(g);
+}

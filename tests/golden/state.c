@@ -1,0 +1,87 @@
+/* What the runners of systems share: a case's state into a graph's variables, and its expected tensors against outputs and variables. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "golden.h"
+
+gs_status golden_load_state(golden_exec *e, gs_graph *g, const golden_case *c)
+{
+    gs_status st = GS_OK;
+
+    for (int i = 0; st == GS_OK && i < g->n_vars; i++) {
+        const gs_var *v = g->vars[i];
+        float *data;
+
+        if (strncmp(v->name, "opt_", 4) == 0) continue;
+        data = gs_xalloc((size_t)gs_shape_count(v->shape) * sizeof(float));
+        st = golden_state(c, v->name, v->shape, data);
+        if (st == GS_OK) st = golden_exec_write(e, v->name, data);
+        free(data);
+    }
+    return st;
+}
+
+/* Compares the tensors whose name is prefix plus an output's or variable's name; pick_prefix plus the same name picks elements. */
+static gs_status compare_outputs(golden_exec *e, gs_graph *g, golden_case *c, const char *prefix, const char *output_prefix,
+                                 const char *pick_prefix)
+{
+    const size_t len = strlen(prefix);
+    gs_status st = GS_OK;
+
+    for (int i = 0; st == GS_OK && i < gs_st_count(c->file); i++) {
+        const gs_st_tensor *want = gs_st_at(c->file, i);
+        const char *rest = want->name + len;
+        const gs_node *node = NULL;
+        char name[256];
+        float *got;
+
+        if (strncmp(want->name, prefix, len) != 0) continue;
+        snprintf(name, sizeof name, "%s%s", output_prefix, rest);
+        for (int k = 0; k < g->n_outputs; k++) {
+            if (strcmp(g->outputs[k].name, name) == 0) node = g->outputs[k].node;
+        }
+        if (!node) return gs_fail(GS_EINVAL, "%s is expected and not computed", want->name);
+        got = gs_xalloc((size_t)gs_shape_count(node->shape) * sizeof(float));
+        st = golden_exec_fetch(e, name, got);
+        if (st == GS_OK) golden_compare(c, want, golden_find(c, "%s%s", pick_prefix, rest), got, (size_t)gs_shape_count(node->shape));
+        free(got);
+    }
+    return st;
+}
+
+gs_status golden_compare_after(golden_exec *e, gs_graph *g, golden_case *c)
+{
+    gs_status st = GS_OK;
+
+    for (int i = 0; st == GS_OK && i < gs_st_count(c->file); i++) {
+        const gs_st_tensor *want = gs_st_at(c->file, i);
+        const char *name = want->name + strlen("after.");
+        const gs_var *v = NULL;
+        float *got;
+
+        if (strncmp(want->name, "after.", 6) != 0) continue;
+        for (int k = 0; k < g->n_vars; k++) {
+            if (strcmp(g->vars[k]->name, name) == 0) v = g->vars[k];
+        }
+        if (!v) return gs_fail(GS_EINVAL, "%s is expected, and the networks have no %s", want->name, name);
+        got = gs_xalloc((size_t)gs_shape_count(v->shape) * sizeof(float));
+        st = golden_exec_read(e, name, got);
+        if (st == GS_OK) golden_compare(c, want, golden_find(c, "pick.%s", name), got, (size_t)gs_shape_count(v->shape));
+        free(got);
+    }
+    return st;
+}
+
+gs_status golden_compare_step(golden_exec *e, gs_graph *g, golden_case *c, int step)
+{
+    char prefix[32];
+    gs_status st = GS_OK;
+
+    snprintf(prefix, sizeof prefix, "out.%d.", step);
+    TRY(compare_outputs(e, g, c, prefix, "out.", "pick."));
+    snprintf(prefix, sizeof prefix, "loss.%d.", step);
+    TRY(compare_outputs(e, g, c, prefix, "loss.", "pick.loss."));
+    if (step == 0) TRY(compare_outputs(e, g, c, "grad.0.", "grad.", "pick."));
+done:
+    return st;
+}
