@@ -12,9 +12,9 @@
  *   conv2d_dw  (c, kh, kw)        (n, p, q)              o          dy
  *
  * One item a group, no barrier. Group (s, b, g): `across` strips of 32 columns, `tiles` tiles of 12 rows, channel group g. A block
- * is 12 x 32 accumulators (see gemm_cpu.cl); between blocks of KC terms they rest in local memory. The elements of x for a
- * tile and KC terms are first laid side by side (6 KiB): read through twelve pointers, the compiler hoists the broadcasts
- * and spills the accumulators (115 against 195 GFLOP/s).
+ * is 12 x 32 accumulators (see gemm_cpu.cl); between blocks of KC terms they rest in local memory. Where rows come in runs of four
+ * (-DRS: 1 or 2 elements apart) the image's elements are broadcast from where they lie; other rows are first laid side
+ * by side for KC terms (6 KiB), which costs some 7 %.
  * Order of sums: k ascending within blocks of KC, block results added in order: the error grows with KC + K / KC, not with K.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
@@ -62,6 +62,14 @@ __kernel void pack_panels(__global float *panel, const ulong p0, const __global 
     }
 #endif
 
+/* acc[r] += v * (b0, b1) for one row */
+#define ROW(r, v)                              \
+    {                                          \
+        const float16 v_ = (float16)(v);       \
+        acc[r][0] = fma(v_, b0, acc[r][0]);    \
+        acc[r][1] = fma(v_, b1, acc[r][1]);    \
+    }
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv_cpu(__global float *out, const ulong out0, const __global float *x, const ulong x0, const __global float *panel,
               const ulong panel0, const int m, const int n, const int depth, const int tiles, const int across,
@@ -69,7 +77,9 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
               const int e1, const int e2, const int q0, const int q1, const int q2, const int xg, const int og, const int strips)
 {
     __local float16 sum[BLOCKS * MR * 2];
+#if !RS
     __local float xs[KC * MR] __attribute__((aligned(64)));
+#endif
     __local int rows_at[BLOCKS * MR], out_at[BLOCKS * MR], term_at[KC];
     const int first = (int)get_group_id(0) * across, i0 = (int)get_group_id(1) * tiles * MR, g = get_group_id(2);
     const int rows = min(tiles * MR, m - i0), nt = (rows + MR - 1) / MR, ns = min(across, strips - first);
@@ -108,15 +118,21 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
         for (int t = 0; t < nt; t++) {
             const __local int *ro = rows_at + t * MR;
 
+#if RS
+            const __global float *xa = x + ro[0], *xb = x + ro[4], *xc = x + ro[8];
+#else
             for (int k = 0; k < kn; k++) {
                 const int o = term_at[k];
                 __local float *d = xs + k * MR;
 
                 QUAD(0) QUAD(4) QUAD(8)
             }
+#endif
             for (int b = 0; b < ns; b++) {
                 const __global float *p = panel + ((ulong)b * depth + kb) * NR;
+#if !RS
                 const __local float *xk = xs;
+#endif
                 __local float16 *rest = sum + (t * across + b) * MR * 2;
                 float16 acc[MR][2];
 
@@ -124,14 +140,18 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
                 for (int k = 0; k < kn; k++) {
                     const float16 b0 = vload16(0, p), b1 = vload16(1, p);
 
-                    UNROLL for (int r = 0; r < MR; r++) {
-                        const float16 v = (float16)(xk[r]);
+#if RS
+                    const long o = term_at[k];
+                    const __global float *qa = xa + o, *qb = xb + o, *qc = xc + o;
 
-                        acc[r][0] = fma(v, b0, acc[r][0]);
-                        acc[r][1] = fma(v, b1, acc[r][1]);
-                    }
-                    p += NR;
+                    ROW(0, qa[0]) ROW(1, qa[RS]) ROW(2, qa[2 * RS]) ROW(3, qa[3 * RS])
+                    ROW(4, qb[0]) ROW(5, qb[RS]) ROW(6, qb[2 * RS]) ROW(7, qb[3 * RS])
+                    ROW(8, qc[0]) ROW(9, qc[RS]) ROW(10, qc[2 * RS]) ROW(11, qc[3 * RS])
+#else
+                    UNROLL for (int r = 0; r < MR; r++) ROW(r, xk[r])
                     xk += MR;
+#endif
+                    p += NR;
                 }
                 if (kb) {
                     UNROLL for (int r = 0; r < MR; r++) rest[2 * r] += acc[r][0], rest[2 * r + 1] += acc[r][1];
