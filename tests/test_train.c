@@ -468,6 +468,35 @@ static void test_configurations_refused(void **state)
     free(dir);
 }
 
+/* What is shipped loads, and its profile's networks can be built. */
+static void test_shipped_configurations(void **state)
+{
+    char **names;
+    int n, inis = 0;
+
+    (void)state;
+    assert_ok(gs_dir_list("configs", &names, &n));
+    for (int i = 0; i < n; i++) {
+        char *path = gs_path_join("configs", names[i]);
+        gs_setup *s;
+        gs_graph *g;
+
+        if (strlen(names[i]) > 4 && strcmp(names[i] + strlen(names[i]) - 4, ".ini") == 0) {
+            assert_ok(gs_setup_load(path, NULL, 0, &s));
+            g = gs_graph_new();
+            assert_ok(s->system->build_step(s->model, g, 3));
+            assert_true(gs_trainable(g, s->system->networks[0], NULL, 0) > 0);
+            gs_graph_free(g);
+            gs_setup_free(s);
+            inis++;
+        }
+        free(names[i]);
+        free(path);
+    }
+    free(names);
+    assert_true(inis >= 8);
+}
+
 static void test_memory_is_foretold(void **state)
 {
     char *ini = write_file("bars.ini", bars_ini);
@@ -495,6 +524,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_configurations_refused),
+        cmocka_unit_test(test_shipped_configurations),
         cmocka_unit_test(test_memory_is_foretold),
         cmocka_unit_test(test_log_and_files),
         cmocka_unit_test(test_means_of_rare_lines),
