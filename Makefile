@@ -79,7 +79,7 @@ $B/tools/%: tools/%.c
 	$Q$(CC) -O1 -o $@ $<
 
 # Programs that run golden cases or graphs on both sides, device and reference.
-$B/tests/golden_runner $B/tests/test_golden $B/tests/test_nn $B/tests/test_cgan_model: $(GOLDEN)
+$B/tests/golden_runner $B/tests/test_golden $B/tests/test_nn $B/tests/test_cgan_model $B/tests/test_ugatit_model: $(GOLDEN)
 
 $B/tests/%: tests/%.c $(TESTLIB) $B/app.a $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"

@@ -63,6 +63,24 @@ static bool permutation_is_identity(const gs_node *n)
     return true;
 }
 
+/* A product over one term is an outer product: as arithmetic it can be computed where it is used and need not exist. So the gradient of a
+ * layer with one sample, large as its weight, never leaves the optimiser's kernel. NULL: n has more terms. */
+static gs_node *outer_product(const gs_node *n, gs_node **in)
+{
+    const int r = n->shape.rank;
+    gs_attr at = { .shape = n->shape }, wide = { .shape = n->shape };
+    gs_node *x[2];
+
+    if (in[0]->shape.dim[n->attr.i[0] ? r - 2 : r - 1] != 1) return NULL;
+    for (int i = 0; i < 2; i++) {
+        at.shape.dim[r - 2] = i == 0 ? n->shape.dim[r - 2] : 1;
+        at.shape.dim[r - 1] = i == 1 ? n->shape.dim[r - 1] : 1;
+        x[i] = gs_shape_equal(in[i]->shape, at.shape) ? in[i] : gs__node1(&gs_op_reshape, gs__storage(in[i]), &at);
+        if (!gs_shape_equal(at.shape, n->shape)) x[i] = gs__node1(&gs_op_broadcast, x[i], &wide);
+    }
+    return gs__node2(&gs_op_mul, x[0], x[1], NULL);
+}
+
 /* The node that n equals, made on already simplified operands in; NULL: no identity applies. */
 static gs_node *identity(const gs_node *n, gs_node **in)
 {
@@ -111,6 +129,7 @@ static gs_node *identity(const gs_node *n, gs_node **in)
     if (GS_IS(n, concat) && n->n_in == 1) return in[0];
     if (n->dtype != GS_F32) return NULL;
 
+    if (GS_IS(n, matmul)) return outer_product(n, in);
     if (GS_IS(n, neg)) return make_affine(in[0], -1.0, 0.0);
     if (GS_IS(n, affine)) {
         if (is_full(in[0], &a)) return make_full(n, n->attr.f[0] * a + n->attr.f[1]);

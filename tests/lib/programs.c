@@ -12,6 +12,7 @@
 #include "eval/opcase.h"
 #include "gesso/gesso.h"
 #include "models/cgan.h"
+#include "models/ugatit.h"
 
 static const size_t TOGETHER = 48 << 10; /* bytes of generated source in one program */
 
@@ -90,8 +91,29 @@ static void plan_on(gs_device *d, gs_graph *g)
     gs_store_free(s);
 }
 
+static void ugatit(gs_device *d)
+{
+    gs_ugatit_opts o;
+    gs_graph *g;
+
+    assert_ok(gs_ugatit_configure(&o, NULL, NULL));
+    o.size = 96, o.ch = 8, o.n_res = 2;
+    for (int light = 0; light < 2; light++) {
+        o.light = light;
+        g = gs_graph_new();
+        assert_ok(gs_ugatit_build_step(g, &o, 1 + light, false));
+        plan_on(d, g);
+        gs_graph_free(g);
+    }
+    g = gs_graph_new();
+    assert_ok(gs_ugatit_build_sheet(g, &o, false));
+    plan_on(d, g);
+    gs_graph_free(g);
+}
+
 static void models(gs_device *d)
 {
+    ugatit(d);
     for (int profile = 0; profile < GS_CGAN_PROFILES; profile++) {
         gs_cgan_opts o;
         gs_graph *g = gs_graph_new();

@@ -1,0 +1,438 @@
+/* U-GAT-IT's networks and training step: counts, names, sizes, rates; the first steps of a small training against known numbers; what the
+ * average pool can see; the full form's large gradient. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/device.h"
+#include "golden/golden.h"
+#include "models/ugatit.h"
+
+static gs_device *device;
+
+static void assert_near(const char *what, double got, double want, double tol)
+{
+    if (!(fabs(got - want) <= tol * fmax(1e-30, fabs(want)))) fail_msg("%s: got %.9g, wanted %.9g within %g of it", what, got, want, tol);
+}
+
+static gs_ugatit_opts options(int size, int ch, int n_res, bool light)
+{
+    gs_ugatit_opts o;
+
+    assert_ok(gs_ugatit_configure(&o, NULL, NULL));
+    o.size = size, o.ch = ch, o.n_res = n_res, o.light = light;
+    assert_ok(gs_ugatit_check(&o));
+    return o;
+}
+
+static int64_t trainable(gs_graph *g, const char *prefix, int *tensors)
+{
+    gs_var *vars[200];
+    const int n = gs_trainable(g, prefix, vars, 200);
+    int64_t count = 0;
+
+    assert_true(n <= 200);
+    for (int i = 0; i < n; i++) count += gs_shape_count(gs_var_shape(vars[i]));
+    if (tensors) *tensors = n;
+    return count;
+}
+
+static gs_node *picture(gs_graph *g, const gs_ugatit_opts *o, const char *name)
+{
+    return gs_input(g, name, GS_SHAPE(1, 3, o->size, o->size), GS_F32);
+}
+
+/* ---- sizes ---- */
+
+static void parameter_counts(void **state)
+{
+    static const struct { int size, ch, n_res; bool light; int64_t gen, global, local; } want[] = {
+        { 256, 64, 4, true, 10589888, 53130176, 3290560 }, { 256, 64, 4, false, 278959808, 53130176, 3290560 },
+        { 128, 64, 4, false, 77633216, 53130176, 3290560 }, { 256, 32, 4, true, 2653024, 0, 0 },
+        { 96, 8, 2, true, 94040, 835192, 52920 },           { 96, 8, 2, false, 682840, 835192, 52920 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(want); i++) {
+        const gs_ugatit_opts o = options(want[i].size, want[i].ch, want[i].n_res, want[i].light);
+        gs_graph *g = gs_graph_new();
+        gs_node *x = picture(g, &o, "x");
+        int tensors;
+
+        gs_ugatit_generator(g, &o, "genA2B", x);
+        gs_ugatit_discriminator(g, &o, "disGB", x, NULL);
+        gs_ugatit_discriminator(g, &o, "disLB", x, NULL);
+        assert_ok(gs_graph_status(g));
+        assert_int_equal(trainable(g, "genA2B.", &tensors), want[i].gen);
+        if (o.n_res == 4) assert_int_equal(tensors, 44);
+        if (want[i].global) assert_int_equal(trainable(g, "disGB.", &tensors), want[i].global);
+        if (want[i].global) assert_int_equal(tensors, 17);
+        if (want[i].local) assert_int_equal(trainable(g, "disLB.", &tensors), want[i].local);
+        if (want[i].local) assert_int_equal(tensors, 13);
+        gs_graph_free(g);
+    }
+}
+
+static void state_names(void **state)
+{
+    static const struct { const char *name; gs_shape shape; } want[] = {
+        { "genA2B.gmp_fc.weight", { 2, { 1, 256 } } },          { "genA2B.conv1x1.bias", { 1, { 256 } } },
+        { "genA2B.DownBlock.15.conv_block.5.weight", { 4, { 256, 256, 3, 3 } } }, { "genA2B.FC.2.weight", { 2, { 256, 256 } } },
+        { "genA2B.UpBlock1_4.norm2.rho", { 4, { 1, 256, 1, 1 } } }, { "genA2B.UpBlock2.8.gamma", { 4, { 1, 64, 1, 1 } } },
+        { "genA2B.UpBlock2.11.weight", { 4, { 3, 64, 7, 7 } } },  { "disGB.gap_fc.weight_v", { 1, { 2048 } } },
+        { "disGB.conv1x1.weight", { 4, { 2048, 4096, 1, 1 } } },  { "disGB.conv.weight_v", { 1, { 32768 } } },
+        { "disGB.model.16.weight_orig", { 4, { 2048, 1024, 4, 4 } } }, { "disGB.model.16.weight_u", { 1, { 2048 } } },
+        { "disLB.model.10.weight_v", { 1, { 4096 } } },           { "disLB.conv.weight_orig", { 4, { 1, 512, 4, 4 } } },
+    };
+    const gs_ugatit_opts o = options(256, 64, 4, true);
+    gs_graph *g = gs_graph_new();
+    gs_node *x = picture(g, &o, "x");
+    gs_ugatit_score global, local;
+
+    (void)state;
+    gs_ugatit_generator(g, &o, "genA2B", x);
+    global = gs_ugatit_discriminator(g, &o, "disGB", x, NULL);
+    local = gs_ugatit_discriminator(g, &o, "disLB", x, NULL);
+    assert_true(gs_shape_equal(gs_node_shape(global.logit), GS_SHAPE(1, 1, 6, 6)));
+    assert_true(gs_shape_equal(gs_node_shape(global.heatmap), GS_SHAPE(1, 1, 7, 7)));
+    assert_true(gs_shape_equal(gs_node_shape(local.logit), GS_SHAPE(1, 1, 30, 30)));
+    for (size_t i = 0; i < GS_COUNT(want); i++) {
+        bool found = false;
+
+        for (int k = 0; k < g->n_vars; k++) found |= strcmp(g->vars[k]->name, want[i].name) == 0 && gs_shape_equal(g->vars[k]->shape, want[i].shape);
+        if (!found) fail_msg("no variable %s of the shape wanted", want[i].name);
+    }
+    gs_graph_free(g);
+}
+
+static void sizes_that_do_not_fit(void **state)
+{
+    gs_ugatit_opts o = options(96, 8, 2, true);
+    gs_graph *g = gs_graph_new();
+    gs_ugatit_score s = gs_ugatit_discriminator(g, &o, "disGB", picture(g, &o, "x"), NULL);
+
+    (void)state;
+    assert_true(gs_shape_equal(gs_node_shape(s.logit), GS_SHAPE(1, 1, 1, 1)));
+    gs_graph_free(g);
+    o.size = 64;
+    assert_fails(gs_ugatit_check(&o), GS_ECONFIG, "wants 96 or more");
+    o.d_global_layers = 6;
+    assert_ok(gs_ugatit_check(&o));
+    o.size = 98;
+    assert_fails(gs_ugatit_check(&o), GS_ECONFIG, "multiple of 4, 16 or more (next: 100)");
+    o.size = 512, o.ch = 64, o.light = false;
+    assert_fails(gs_ugatit_check(&o), GS_ECONFIG, "set light = 1");
+}
+
+/* A light generator's products are known, for a picture of 256 x 256; the plan's count has the resampling's few beside them. */
+static void work_of_a_pass(void **state)
+{
+    const gs_ugatit_opts o = options(256, 64, 4, true);
+    gs_device *null;
+    gs_graph *g = gs_graph_new();
+    gs_plan *p;
+
+    (void)state;
+    assert_ok(gs_device_open("null", &null));
+    assert_ok(gs_ugatit_build_translator(g, &o, 1, false));
+    assert_ok(gs_compile(g, null, NULL, &(gs_compile_opts){ .off = "", .dry_run = true }, &p));
+    assert_near("multiply-adds", gs_plan_get_stats(p).flops / 2, 52504560128.0, 2e-3);
+    gs_plan_free(p);
+    gs_graph_free(g);
+    gs_device_close(null);
+}
+
+static void rates(void **state)
+{
+    const gs_ugatit_opts o = options(256, 64, 4, true);
+
+    (void)state;
+    assert_near("step 1", gs_ugatit_lr(&o, 1), 1e-4, 1e-12);
+    assert_near("step 500000", gs_ugatit_lr(&o, 500000), 1e-4, 1e-12);
+    assert_near("step 500001", gs_ugatit_lr(&o, 500001), 1e-4 * (1 - 2e-6), 1e-12);
+    assert_near("step 750000", gs_ugatit_lr(&o, 750000), 5e-5, 1e-12);
+    assert_true(gs_ugatit_lr(&o, 1000000) == 0);
+}
+
+/* ---- deterministic steps ---- */
+
+/* Values in [-1,1) from a name: FNV-1a of the name, then an integer hash of the index. */
+static void fill(const char *key, double scale, bool unit, float *out, int64_t n)
+{
+    uint32_t h0 = 2166136261u;
+    double norm = 0;
+
+    for (const char *k = key; *k; k++) h0 = (h0 ^ (uint8_t)*k) * 16777619u;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t h = (uint32_t)i * 2654435761u + h0;
+        double v;
+
+        h ^= h >> 16, h *= 0x7feb352du, h ^= h >> 15, h *= 0x846ca68bu, h ^= h >> 16;
+        v = h / 4294967296.0 * 2 - 1;
+        norm += v * v;
+        out[i] = (float)(v * scale);
+    }
+    for (int64_t i = 0; unit && i < n; i++) out[i] = (float)(out[i] / sqrt(norm));
+}
+
+static bool ends(const char *name, const char *end)
+{
+    const size_t a = strlen(name), b = strlen(end);
+
+    return a >= b && strcmp(name + a - b, end) == 0;
+}
+
+/* Weights, biases and spectral vectors by the rule; rho, gamma and beta of norms keep their starts. */
+static void fill_state(golden_exec *e, gs_graph *g)
+{
+    for (int i = 0; i < g->n_vars; i++) {
+        const gs_var *v = g->vars[i];
+        const int64_t n = gs_shape_count(v->shape);
+        float *data;
+
+        if (strncmp(v->name, "opt_", 4) == 0 || strstr(v->name, ".rho") || ends(v->name, ".gamma") || ends(v->name, ".beta")) continue;
+        data = gs_xalloc((size_t)n * sizeof *data);
+        if (ends(v->name, "_u") || ends(v->name, "_v")) fill(v->name, 1, true, data, n);
+        else if (ends(v->name, ".bias")) fill(v->name, 0.1, false, data, n);
+        else fill(v->name, sqrt(3.0 * (double)v->shape.dim[0] / (double)n), false, data, n);
+        assert_ok(golden_exec_write(e, v->name, data));
+        free(data);
+    }
+}
+
+static double fetch(golden_exec *e, const char *name)
+{
+    float v;
+
+    assert_ok(golden_exec_fetch(e, name, &v));
+    return v;
+}
+
+static double grad_norm(golden_exec *e, gs_graph *g, const char *parameter)
+{
+    double sum = 0;
+    char name[128];
+
+    snprintf(name, sizeof name, "grad.%s", parameter);
+    for (int k = 0; k < g->n_outputs; k++) {
+        const gs_node *n = g->outputs[k].node;
+        const int64_t count = gs_shape_count(n->shape);
+        float *v;
+
+        if (strcmp(g->outputs[k].name, name) != 0) continue;
+        v = gs_xalloc((size_t)count * sizeof *v);
+        assert_ok(golden_exec_fetch(e, name, v));
+        for (int64_t i = 0; i < count; i++) sum += (double)v[i] * v[i];
+        free(v);
+    }
+    return sqrt(sum);
+}
+
+typedef struct expected { const char *name; double value[3]; } expected;
+
+static void three_steps(bool light, const expected *loss, int n_loss, const expected *norm, int n_norm)
+{
+    const gs_ugatit_opts o = options(96, 8, 2, light);
+    const int64_t n = 3 * 96 * 96;
+    float *x = gs_xalloc((size_t)n * sizeof *x), logit[2];
+    gs_graph *g = gs_graph_new();
+    golden_exec *e;
+    double worst = 0;
+
+    assert_ok(gs_ugatit_build_step(g, &o, 1, true));
+    assert_ok(golden_exec_new(g, device, &e));
+    fill_state(e, g);
+    for (int s = 0; s < 3; s++) {
+        const float lr = (float)gs_ugatit_lr(&o, s + 1);
+
+        for (int d = 0; d < 2; d++) {
+            fill(d ? "real_B" : "real_A", 1, false, x, n);
+            if (s == 0 && d == 0) assert_near("first pixel", x[0], -0.84106166, 1e-6);
+            assert_ok(golden_exec_feed(e, d ? "real_B" : "real_A", x));
+        }
+        assert_ok(golden_exec_feed(e, "lr", &lr));
+        assert_ok(golden_exec_run(e, 0, (uint64_t)s));
+        for (int i = 0; i < n_loss; i++) {
+            assert_near(loss[i].name, fetch(e, loss[i].name), loss[i].value[s], s == 0 ? 2e-5 : 2e-4);
+            worst = fmax(worst, fabs(fetch(e, loss[i].name) / loss[i].value[s] - 1));
+        }
+        /* Small gradients differ more from step to step: Adam makes every rounding a full stride. */
+        for (int i = 0; i < n_norm && s == 0; i++) assert_near(norm[i].name, grad_norm(e, g, norm[i].name), norm[i].value[0], 2e-4);
+        if (s == 0) {
+            assert_ok(golden_exec_fetch(e, "out.fake_A2B_cam_logit", logit));
+            assert_near("gap logit", logit[0], -0.55179555, 2e-5);
+            assert_near("gmp logit", logit[1], 1.8944526, 2e-5);
+        }
+    }
+    printf("%s: losses of three steps differ by %.2g at most\n", light ? "light" : "full", worst);
+    golden_exec_free(e);
+    gs_graph_free(g);
+    free(x);
+}
+
+static void three_steps_light(void **state)
+{
+    static const expected loss[] = {
+        { "loss.Discriminator_loss", { 7.3534140, 7.2535265, 7.0294768 } }, { "loss.Generator_loss", { 3370.5607, 2673.8049, 2219.6218 } },
+        { "loss.G_cam_loss_A", { 1.3826599, 1.0817809, 0.92283138 } },      { "loss.G_cam_loss_B", { 1.9569814, 1.5614723, 1.2666239 } },
+        { "loss.G_recon_loss_A", { 0.59719755, 0.59032298, 0.58415428 } },  { "loss.G_recon_loss_B", { 0.57839393, 0.57338626, 0.56849461 } },
+        { "loss.G_identity_loss_A", { 0.59445522, 0.58915955, 0.58429633 } }, { "loss.G_identity_loss_B", { 0.57875761, 0.57418883, 0.56986909 } },
+    };
+    static const expected norm[] = {
+        { "genA2B.DownBlock.1.weight", { 19893.832 } },    { "genA2B.DownBlock.12.conv_block.1.weight", { 13653.393 } },
+        { "genA2B.FC.0.weight", { 0.54908403 } },          { "genA2B.gamma.weight", { 0.46612086 } },
+        { "genA2B.UpBlock1_1.norm1.rho", { 0.016060522 } }, { "genA2B.UpBlock2.3.rho", { 0.36309188 } },
+        { "genA2B.UpBlock2.11.weight", { 30.255249 } },
+    };
+
+    (void)state;
+    three_steps(true, loss, (int)GS_COUNT(loss), norm, (int)GS_COUNT(norm));
+}
+
+/* The full form at its first step: later ones follow rounding through the perceptron. */
+static void three_steps_full(void **state)
+{
+    static const expected loss[] = {
+        { "loss.Discriminator_loss", { 7.3464019, 7.2550957, 7.0242965 } }, { "loss.Generator_loss", { 3370.7493, 2673.7907, 2219.2124 } },
+        { "loss.G_cam_loss_A", { 1.3826599, 1.0817896, 0.92283018 } },
+    };
+    static const expected norm[] = {
+        { "genA2B.DownBlock.1.weight", { 19894.519 } }, { "genA2B.FC.0.weight", { 98.930305 } }, { "genA2B.gamma.weight", { 2.5363945 } },
+        { "genA2B.UpBlock2.11.weight", { 27.936250 } },
+    };
+
+    (void)state;
+    three_steps(false, loss, (int)GS_COUNT(loss), norm, (int)GS_COUNT(norm));
+}
+
+/* ---- properties ---- */
+
+/* Residual branches end in a norm with zero mean, so the average head sees what it saw before them: near 0.4 for every picture. */
+static void average_pool_is_blind(void **state)
+{
+    const gs_ugatit_opts o = options(96, 8, 3, true);
+    gs_graph *g = gs_graph_new();
+    gs_node *x = picture(g, &o, "x");
+    const gs_ugatit_fake f = gs_ugatit_generator(g, &o, "genA2B", x);
+    float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), mean[32];
+    golden_exec *e;
+
+    (void)state;
+    gs_output(g, "mean", gs_mean(f.down, GS_AXIS(2) | GS_AXIS(3), false));
+    assert_ok(golden_exec_new(g, device, &e));
+    for (int p = 0; p < 2; p++) {
+        fill(p ? "one" : "another", p ? 1 : 0.3, false, v, 3 * 96 * 96);
+        assert_ok(golden_exec_feed(e, "x", v));
+        assert_ok(golden_exec_run(e, 0, 0));
+        assert_ok(golden_exec_fetch(e, "mean", mean));
+        for (int c = 0; c < 32; c++) {
+            if (!(fabs(mean[c] - 0.3989) < 0.06)) fail_msg("channel %d of picture %d has mean %g", c, p, (double)mean[c]);
+        }
+    }
+    golden_exec_free(e);
+    gs_graph_free(g);
+    free(v);
+}
+
+/* After a step with a huge rate every rho lies in [0,1], and both ends occur. */
+static void rho_is_clipped(void **state)
+{
+    const gs_ugatit_opts o = options(96, 2, 1, true);
+    gs_graph *g = gs_graph_new();
+    float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), rho[8];
+    const float lr = 0.5f;
+    int zeros = 0, ones = 0;
+    golden_exec *e;
+
+    (void)state;
+    assert_ok(gs_ugatit_build_step(g, &o, 1, false));
+    assert_ok(golden_exec_new(g, device, &e));
+    for (int d = 0; d < 2; d++) {
+        fill(d ? "b" : "a", 1, false, v, 3 * 96 * 96);
+        assert_ok(golden_exec_feed(e, d ? "real_B" : "real_A", v));
+    }
+    assert_ok(golden_exec_feed(e, "lr", &lr));
+    assert_ok(golden_exec_run(e, 0, 0));
+    for (int i = 0; i < g->n_vars; i++) {
+        const int64_t n = gs_shape_count(g->vars[i]->shape);
+
+        if (!ends(g->vars[i]->name, ".rho") || strncmp(g->vars[i]->name, "opt_", 4) == 0) continue;
+        assert_true(n <= 8);
+        assert_ok(golden_exec_read(e, g->vars[i]->name, rho));
+        for (int64_t k = 0; k < n; k++) {
+            assert_true(rho[k] >= 0 && rho[k] <= 1);
+            zeros += rho[k] == 0;
+            ones += rho[k] == 1;
+        }
+    }
+    assert_true(zeros > 0 && ones > 0);
+    golden_exec_free(e);
+    gs_graph_free(g);
+    free(v);
+}
+
+static gs_plan_stats step_stats(gs_device *d, const gs_ugatit_opts *o)
+{
+    gs_graph *g = gs_graph_new();
+    gs_plan_stats s;
+    gs_plan *p;
+
+    assert_ok(gs_ugatit_build_step(g, o, 1, false));
+    assert_ok(gs_compile(g, d, NULL, &(gs_compile_opts){ .off = "", .dry_run = true }, &p));
+    s = gs_plan_get_stats(p);
+    gs_plan_free(p);
+    gs_graph_free(g);
+    return s;
+}
+
+/* FC.0 of the full form at 128 x 128, ch 64, has 67,108,864 weights in each generator. Its gradient is never stored: the activations are
+ * those of the light form and a few vectors. */
+static void large_gradient_is_factored(void **state)
+{
+    const gs_ugatit_opts light = options(128, 64, 4, true), full = options(128, 64, 4, false);
+    gs_plan_stats a, b;
+    gs_device *null;
+
+    (void)state;
+    assert_ok(gs_device_open("null", &null));
+    null->info.memory = (size_t)1 << 40;
+    a = step_stats(null, &light);
+    b = step_stats(null, &full);
+    assert_true(b.state_bytes - a.state_bytes >= 3u * 2 * 4 * 67043328u);
+    if (b.workspace_bytes > a.workspace_bytes + ((size_t)64 << 20))
+        fail_msg("activations: light %zu, full %zu bytes", a.workspace_bytes, b.workspace_bytes);
+    gs_device_close(null);
+}
+
+static int open_device(void **state)
+{
+    (void)state;
+    return gs_device_open(NULL, &device) == GS_OK ? 0 : -1;
+}
+
+static int close_device(void **state)
+{
+    (void)state;
+    gs_device_close(device);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(parameter_counts),
+        cmocka_unit_test(state_names),
+        cmocka_unit_test(sizes_that_do_not_fit),
+        cmocka_unit_test(work_of_a_pass),
+        cmocka_unit_test(rates),
+        cmocka_unit_test(three_steps_light),
+        cmocka_unit_test(three_steps_full),
+        cmocka_unit_test(average_pool_is_blind),
+        cmocka_unit_test(rho_is_clipped),
+        cmocka_unit_test(large_gradient_is_factored),
+    };
+
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
