@@ -173,7 +173,7 @@ test-rusticl: deps      ## run the device and op tests on Mesa's OpenCL (llvmpip
 	$Q$(MAKE) --no-print-directory $(TESTS)
 	$Qtools/platform_tests.sh rusticl $B "$(ONLY)"
 
-test-oclgrind: deps     ## the same in a simulator that finds races, bad accesses and unset memory
+test-oclgrind: deps     ## the same in a simulator that finds bad accesses; RACES=1: and data races
 	$Qtools/deps.sh oclgrind
 	$Q$(MAKE) --no-print-directory $(TESTS)
 	$Qtools/platform_tests.sh oclgrind $B "$(ONLY)"

@@ -558,6 +558,24 @@ static void gemm_equals_the_plain_loops(void **state)
     }
 }
 
+/* A library that remembers programs by context must not hand a closed device's to the next one. */
+static void gemm_survives_reopening(void **state)
+{
+    const gs_gemm g = {.m = 9, .n = 8, .k = 7, .batch = 1, .lda = 7, .ldb = 8, .ldc = 8, .alpha = 1};
+    gs_device *first = dev;
+
+    (void)state;
+    NEED_DEVICE();
+    if (!dev->drv->gemm) GS_SKIP("this driver has no GEMM of its own");
+    for (int i = 0; i < 3; i++) {
+        assert_ok(gs_device_open(first->info.id, &dev));
+        check_gemm(&g, false);
+        gs_device_close(dev);
+    }
+    dev = first;
+    check_gemm(&g, false); /* another device was closed meanwhile */
+}
+
 static void gemm_uses_the_memory_it_is_given(void **state)
 {
     gs_gemm g = {.m = 30, .n = 20, .k = 10, .batch = 1, .lda = 10, .ldb = 20, .ldc = 20, .alpha = 1};
@@ -589,6 +607,7 @@ int main(void)
         cmocka_unit_test(groups_too_large_are_explained),
         cmocka_unit_test(launches_are_timed_when_asked),
         cmocka_unit_test(gemm_equals_the_plain_loops),
+        cmocka_unit_test(gemm_survives_reopening),
         cmocka_unit_test(gemm_uses_the_memory_it_is_given),
     };
     int failed;

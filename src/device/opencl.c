@@ -195,6 +195,7 @@ static void cl_close(gs_device *d)
         if (c->slot[i].event) clReleaseEvent(c->slot[i].event);
         free(c->slot[i].data);
     }
+    gs__cl_gemm_close(d);
     if (c->queue) clReleaseCommandQueue(c->queue);
     if (c->context) clReleaseContext(c->context);
     free(c);

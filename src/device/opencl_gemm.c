@@ -30,6 +30,13 @@ static void repair_parameters(gs_cl_device *c)
     }
 }
 
+/* CLBlast keeps programs in static objects under the number of their context. They must go before the context does: a later context
+ * may get the same number, and Oclgrind corrupts the heap when a program outlives its context. */
+void gs__cl_gemm_close(gs_device *d)
+{
+    if (gs__cl(d)->gemm_checked) CLBlastClearCache();
+}
+
 static CLBlastTranspose transpose(bool t)
 {
     return t ? CLBlastTransposeYes : CLBlastTransposeNo;

@@ -64,6 +64,7 @@ gs_status gs__cl_arg_buffer(gs_kernel *k, int index, gs_buffer *b);
 gs_status gs__cl_arg_value(gs_kernel *k, int index, size_t size, const void *value);
 
 /* opencl_gemm.c */
+void gs__cl_gemm_close(gs_device *d); /* before the context goes */
 size_t gs__cl_gemm_temp(gs_device *d, const gs_gemm *g);
 gs_status gs__cl_gemm(gs_device *d, const gs_gemm *g, gs_buffer *c, size_t c0, gs_buffer *a, size_t a0, gs_buffer *b, size_t b0,
                       gs_buffer *temp, size_t temp_offset, gs_event **ev);
