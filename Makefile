@@ -5,6 +5,7 @@
 CC      ?= cc
 PREFIX  ?= /usr/local
 VERSION := 0.1.0
+JOBS    := $(shell nproc 2>/dev/null || echo 2)
 Q       := $(if $(V),,@)
 B       := build$(if $(SAN),-$(SAN))$(if $(CUDA),-cuda)
 SANF    := $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer)
@@ -107,7 +108,7 @@ bench: $(BENCHES)       ## build the benchmarks and run them; DEVICE=...
 examples: $(EXAMPLES)   ## build the example programs
 
 demo: deps              ## install what is missing, build, train on digits for two minutes; DATA=folder of IDX files
-	$Q$(MAKE) --no-print-directory $B/gesso
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $B/gesso
 	$Qtools/demo.sh $B "$(DATA)"
 
 docs: $B/gesso          ## write docs/ops.md and docs/config.md from the program
@@ -135,7 +136,7 @@ uninstall:              ## remove what install has put there
 	$Qrmdir $(incdir) 2>/dev/null || true
 
 test: deps              ## install, build and run all tests; ONLY=name, DEVICE=..., SAN=...
-	$Q$(MAKE) --no-print-directory test-run
+	$Q$(MAKE) --no-print-directory -j$(JOBS) test-run
 
 test-run: check-layers all examples $(TESTS) $(RUNNERS)
 	$Qtools/run_tests.sh $B "$(ONLY)" "$(DEVICE)"
@@ -170,17 +171,17 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) | build-fuzz/ready
 
 test-rusticl: deps      ## run the device and op tests on Mesa's OpenCL (llvmpipe); ONLY=name
 	$Qtools/deps.sh mesa-opencl-icd
-	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
 	$Qtools/platform_tests.sh rusticl $B "$(ONLY)"
 
 test-oclgrind: deps     ## the same in a simulator that finds bad accesses; RACES=1: and data races
 	$Qtools/deps.sh oclgrind
-	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
 	$Qtools/platform_tests.sh oclgrind $B "$(ONLY)"
 
 test-valgrind: deps     ## run the host code under valgrind, on the null device
 	$Qtools/deps.sh valgrind
-	$Q$(MAKE) --no-print-directory $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
 	$Qtools/platform_tests.sh valgrind $B "$(ONLY)"
 
 check-layers:           ## fail when a folder includes one it may not know
