@@ -212,7 +212,7 @@ static gs_status measure(const gs_setup *setup, gs_device *d, graphs *g, cost *k
 
     *k = (cost){ .device = gs_device_get_info(d), .batch = system->batch_size(setup->model) };
     TRY(system->build_step(setup->model, g->step, k->batch));
-    TRY(system->build_sampler(setup->model, g->sampler, k->batch, false));
+    TRY(gs_setup_build_use(setup, g->sampler, k->batch));
     st = gs_setup_fits(setup, d, &k->need);
     k->fits = st == GS_OK;
     if (st == GS_ELIMIT) {
@@ -259,8 +259,9 @@ static gs_status config_info(const char *path, const char *run, const cli_args *
     } else {
         char text[32];
 
-        printf("%s: %s, pictures %d x %d x %d, %d classes\n", run ? run : path, setup->system->title, pic.channels, pic.height, pic.width,
-               pic.classes);
+        printf("%s: %s, pictures %d x %d x %d", run ? run : path, setup->system->title, pic.channels, pic.height, pic.width);
+        if (pic.classes) printf(", %d classes", pic.classes);
+        printf("\n");
         if (n_steps) printf("%d checkpoint%s, the newest of step %s\n", n_steps, n_steps == 1 ? "" : "s", gs_count_text(text, steps[n_steps - 1]));
         networks_text(setup->system, g.step);
         cost_text(&k);

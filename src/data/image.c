@@ -154,8 +154,10 @@ static void nearest_row(uint8_t *dst, const gs_image *src, int y, int w, int h)
 
 gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_image_filter method)
 {
-    const gs_status st = gs_image_new(out, w, h, src->c);
+    gs_status st;
 
+    if (method == GS_RESIZE_ANTIALIAS) return gs__image_resize_antialias(out, src, w, h);
+    st = gs_image_new(out, w, h, src->c);
     if (st != GS_OK) return st;
     for (int y = 0; y < h; y++) {
         uint8_t *row = out->px + (size_t)y * w * src->c;

@@ -66,7 +66,8 @@ gs_status gs_image_convert(gs_image *img, int channels, const uint8_t background
 
 typedef enum gs_image_filter {
     GS_RESIZE_BILINEAR, /* half-pixel centres, edges clamped, two taps a side: no low-pass when shrinking */
-    GS_RESIZE_NEAREST   /* the pixel under the centre: floor((i + 0.5) * src / dst); for label maps */
+    GS_RESIZE_NEAREST,  /* the pixel under the centre: floor((i + 0.5) * src / dst); for label maps */
+    GS_RESIZE_ANTIALIAS /* bilinear with the filter widened when shrinking, as PIL does */
 } gs_image_filter;
 
 /* A fresh picture of w x h; src stays. GS_EINVAL, GS_ENOMEM. */

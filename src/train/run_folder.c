@@ -52,7 +52,7 @@ static bool harmless(const gs_config_row *row)
 {
     static const char *const sections[] = { "run", "log", "checkpoint", "sample" };
     static const char *const keys[][2] = {
-        { "train", "n_epochs" }, { "train", "steps" }, { "train", "log_every" }, { "data", "threads" },
+        { "train", "n_epochs" }, { "train", "steps" }, { "train", "log_every" }, { "data", "threads" }, { "data", "cache" },
     };
 
     for (size_t i = 0; i < GS_COUNT(sections); i++) {

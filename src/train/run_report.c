@@ -250,32 +250,67 @@ done:
     return st;
 }
 
-static void grid_event(gs__run *r, const gs_image *img)
+static void grid_event(gs__run *r, const char *tag, const gs_image *img)
 {
     uint8_t *png = NULL;
     size_t size;
 
     if (!r->events) return;
-    if (gs_png_encode(img, &png, &size) != GS_OK || gs_events_png(r->events, "samples", r->at.step, img->w, img->h, img->c, png, size) != GS_OK) {
+    if (gs_png_encode(img, &png, &size) != GS_OK || gs_events_png(r->events, tag, r->at.step, img->w, img->h, img->c, png, size) != GS_OK) {
         events_failed(r);
     }
     free(png);
 }
 
-gs_status gs__report_grid(gs__run *r, const char *kind, int digits, int64_t number)
+/* Saves a grid as samples/<prefix><kind>_<number>.png. */
+static void save_grid(gs__run *r, const gs_image *img, const char *prefix, const char *tag, const char *kind, int digits, int64_t number)
 {
-    gs_image img = { 0 };
     gs_str path = { 0 };
+
+    gs_str_printf(&path, "%s/samples/%s%s_%0*lld.png", r->dir, prefix, kind, digits, (long long)number);
+    if (gs_png_write(path.data, img) != GS_OK) gs_warn("grid not saved: %s", gs_last_error());
+    else snprintf(r->grid_path, sizeof r->grid_path, "%s", path.data);
+    grid_event(r, tag, img);
+    gs_str_free(&path);
+}
+
+/* The plan of a sheet lives as long as the drawing: sheets are rare, and it takes the step's own workspace. */
+static gs_status draw_sheet(gs__run *r, int direction, gs_image *out)
+{
+    gs_graph *g = gs_graph_new();
+    gs_plan *plan = NULL;
     gs_status st = GS_OK;
 
-    TRY(draw_grid(r, &img));
-    gs_str_printf(&path, "%s/samples/%s_%0*lld.png", r->dir, kind, digits, (long long)number);
-    if (gs_png_write(path.data, &img) != GS_OK) gs_warn("grid not saved: %s", gs_last_error());
-    else snprintf(r->grid_path, sizeof r->grid_path, "%s", path.data);
+    TRY(r->system->build_sheet(r->setup->model, g, direction));
+    TRY(gs_compile(g, r->device, r->store, NULL, &plan));
+    TRY(r->system->draw_sheet(r->setup->model, plan, direction, out));
+done:
+    gs_plan_free(plan);
+    gs_graph_free(g);
+    return st;
+}
+
+gs_status gs__report_grid(gs__run *r, const char *kind, int digits, int64_t number)
+{
+    const char *const *directions = r->system->directions;
+    gs_image img = { 0 };
+    gs_status st = GS_OK;
+
     r->grid_step = r->at.step;
-    grid_event(r, &img);
+    for (int i = 0; directions && directions[i]; i++) {
+        char prefix[32], tag[48];
+
+        snprintf(prefix, sizeof prefix, "%s_", directions[i]);
+        snprintf(tag, sizeof tag, "samples/%s", directions[i]);
+        TRY(draw_sheet(r, i, &img));
+        save_grid(r, &img, prefix, tag, kind, digits, number);
+        gs_image_free(&img);
+    }
+    if (!directions) {
+        TRY(draw_grid(r, &img));
+        save_grid(r, &img, "", "samples", kind, digits, number);
+    }
 done:
     gs_image_free(&img);
-    gs_str_free(&path);
     return st;
 }

@@ -73,10 +73,13 @@ static gs_status check_shape(const gs_snapshot *s, const gs_st_tensor *t, gs_sha
                    gs_shape_text(has, a), gs_shape_text(want, b));
 }
 
-/* The variables of the step's or the sampler's graph; *vars is freed by the caller before the graph. */
-static gs_status variables(const gs_setup *s, bool sampler, gs_graph *g, gs_var ***vars, int *n)
+enum { STEP = -2, SAMPLER = -1 }; /* beside directions */
+
+/* The variables of the step's, the sampler's or a translator's graph; *vars is freed by the caller before the graph. */
+static gs_status variables(const gs_setup *s, int which, gs_graph *g, gs_var ***vars, int *n)
 {
-    gs_status st = sampler ? s->system->build_sampler(s->model, g, 2, false) : s->system->build_step(s->model, g, 2);
+    gs_status st = which == STEP ? s->system->build_step(s->model, g, 2)
+                   : which == SAMPLER ? s->system->build_sampler(s->model, g, 2, false) : s->system->build_translator(s->model, g, 2, which);
 
     *n = st == GS_OK ? gs_variables(g, "", NULL, 0) : 0;
     *vars = gs_xalloc((size_t)(*n + 1) * sizeof **vars);
@@ -84,15 +87,39 @@ static gs_status variables(const gs_setup *s, bool sampler, gs_graph *g, gs_var 
     return st;
 }
 
-static gs_status check_tensors(const gs_snapshot *s)
+/* Everything that using the networks needs is there. */
+static gs_status check_complete(const gs_snapshot *s, int which)
 {
-    gs_graph *step = gs_graph_new(), *draw = gs_graph_new();
-    gs_var **all = NULL, **needed = NULL;
-    int n_all = 0, n_needed = 0;
+    gs_graph *g = gs_graph_new();
+    gs_var **needed = NULL;
+    int n = 0;
     gs_status st = GS_OK;
 
-    TRY(variables(s->setup, false, step, &all, &n_all));
-    TRY(variables(s->setup, true, draw, &needed, &n_needed));
+    TRY(variables(s->setup, which, g, &needed, &n));
+    for (int i = 0; i < n; i++) {
+        TRY(gs_st_find(s->file, gs_var_name(needed[i])) ? GS_OK
+            : gs_fail(GS_EFORMAT, "%s: tensor %s is missing", s->path, gs_var_name(needed[i])));
+    }
+done:
+    free(needed);
+    gs_graph_free(g);
+    return st;
+}
+
+bool gs_snapshot_has_direction(const gs_snapshot *s, int direction)
+{
+    return check_complete(s, direction) == GS_OK;
+}
+
+static gs_status check_tensors(const gs_snapshot *s)
+{
+    const char *const *directions = s->setup->system->directions;
+    gs_graph *step = gs_graph_new();
+    gs_var **all = NULL;
+    int n_all = 0;
+    gs_status st = GS_OK;
+
+    TRY(variables(s->setup, STEP, step, &all, &n_all));
     for (int i = 0; i < gs_st_count(s->file); i++) {
         const gs_st_tensor *t = gs_st_at(s->file, i);
         const gs_var *v = find_var(all, n_all, t->name);
@@ -102,15 +129,14 @@ static gs_status check_tensors(const gs_snapshot *s)
                                 s->setup->system->name, n_all));
         TRY(check_shape(s, t, gs_var_shape(v)));
     }
-    for (int i = 0; i < n_needed; i++) {
-        TRY(gs_st_find(s->file, gs_var_name(needed[i])) ? GS_OK
-            : gs_fail(GS_EFORMAT, "%s: tensor %s is missing", s->path, gs_var_name(needed[i])));
+    if (!directions) TRY(check_complete(s, SAMPLER));
+    for (int i = 0; directions && directions[i]; i++) { /* a file may hold the networks of one direction only */
+        st = check_complete(s, i);
+        if (st == GS_OK) break;
     }
 done:
     free(all);
-    free(needed);
     gs_graph_free(step);
-    gs_graph_free(draw);
     return st;
 }
 

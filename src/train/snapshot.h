@@ -9,7 +9,7 @@
 
 typedef struct gs_snapshot gs_snapshot;
 
-/* Opens and checks: every parameter and buffer of the generator must be there, everything there must belong to the system,
+/* Opens and checks: every parameter and buffer of the generator (of one, where there are several) must be there, everything there must belong to the system,
  * with the shape that the configuration gives. GS_EFORMAT names file and tensor; GS_EIO; GS_ECONFIG.
  *   config  NULL: that of the file's metadata; else an INI file to be used in its place */
 gs_status gs_snapshot_open(const char *path, const char *config, gs_snapshot **out);
@@ -21,6 +21,8 @@ int64_t gs_snapshot_epoch(const gs_snapshot *s);     /* epochs done; -1: not sai
 const gs_setup *gs_snapshot_setup(const gs_snapshot *s); /* configuration, system, options */
 gs_picture_info gs_snapshot_picture(const gs_snapshot *s);
 const gs_st_file *gs_snapshot_file(const gs_snapshot *s);
+/* Of a system that translates: whether all tensors of that direction's networks are there. */
+bool gs_snapshot_has_direction(const gs_snapshot *s, int direction);
 /* Fills the store's tensors that the file has; a tensor of the store below `prefix` that the file lacks is GS_EFORMAT. */
 gs_status gs_snapshot_fill(const gs_snapshot *s, gs_store *store, const char *prefix);
 

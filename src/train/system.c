@@ -6,9 +6,9 @@
 
 #include "train/snapshot.h"
 
-extern const gs_system gs_system_cgan;
+extern const gs_system gs_system_cgan, gs_system_ugatit;
 
-const gs_system *const gs_systems[] = { &gs_system_cgan, NULL };
+const gs_system *const gs_systems[] = { &gs_system_cgan, &gs_system_ugatit, NULL };
 
 gs_status gs_system_find(const char *name, const char *where, const gs_system **out)
 {
@@ -118,13 +118,27 @@ void gs_setup_free(gs_setup *s)
 
 /* ---- what it needs ---- */
 
-static gs_status dry_run(const gs_setup *s, gs_device *d, bool sampler, int batch, gs_plan_stats *out)
+gs_status gs_setup_build_use(const gs_setup *s, gs_graph *g, int batch)
+{
+    const gs_system *y = s->system;
+
+    return y->build_sampler ? y->build_sampler(s->model, g, batch, false) : y->build_translator(s->model, g, batch, 0);
+}
+
+/* What training draws now and then: a batch of samples, or a column of a sheet. */
+static gs_status build_samples(const gs_setup *s, gs_graph *g)
+{
+    return s->system->build_sampler ? s->system->build_sampler(s->model, g, GS_SAMPLE_BATCH, false) : s->system->build_sheet(s->model, g, 0);
+}
+
+/* batch 0: what training draws. */
+static gs_status dry_run(const gs_setup *s, gs_device *d, int batch, gs_plan_stats *out)
 {
     gs_graph *g = gs_graph_new();
     gs_plan *p = NULL;
     gs_status st = GS_OK;
 
-    TRY(sampler ? s->system->build_sampler(s->model, g, batch, false) : s->system->build_step(s->model, g, batch));
+    TRY(batch ? s->system->build_step(s->model, g, batch) : build_samples(s, g));
     TRY(gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
     *out = gs_plan_get_stats(p);
 done:
@@ -143,8 +157,8 @@ gs_status gs_setup_fits(const gs_setup *s, gs_device *d, gs_setup_memory *out)
     char a[32], b[32], c[32], e[32];
     size_t need;
 
-    TRY(dry_run(s, d, false, batch, &step));
-    TRY(dry_run(s, d, true, GS_SAMPLE_BATCH, &draw));
+    TRY(dry_run(s, d, batch, &step));
+    TRY(dry_run(s, d, 0, &draw));
     m = (gs_setup_memory){ .state = step.state_bytes, .workspace = GS_MAX(step.workspace_bytes, draw.workspace_bytes),
                            .constants = step.constant_bytes + draw.constant_bytes, .flops = step.flops, .launches = step.launches };
     need = m.state + m.workspace + m.constants;

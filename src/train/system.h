@@ -8,6 +8,7 @@
 #ifndef GS_TRAIN_SYSTEM_H
 #define GS_TRAIN_SYSTEM_H
 
+#include "data/image.h"
 #include "gesso/gesso.h"
 #include "io/safetensors.h"
 #include "train/config.h"
@@ -55,12 +56,20 @@ typedef struct gs_system {
     void (*close)(void *model); /* accepts NULL */
     int (*batch_size)(const void *model);
     int (*epochs)(const void *model);
+    int64_t (*steps)(const void *model); /* of the whole run, where the last epoch may be short; NULL: epochs decide */
     gs_picture_info (*picture)(const void *model);
 
     /* One training step on `batch` samples, with the output "metrics" (fp32, one element a metric). */
     gs_status (*build_step)(const void *model, gs_graph *g, int batch);
-    /* Inputs "z" (batch, latent) and "y" (batch), output "images" (batch, C, H, W). */
+    /* Systems that draw from noise and labels: inputs "z" (batch, latent) and "y" (batch), output "images" (batch, C, H, W). NULL for
+     * those that translate pictures, which have the four below in its place. */
     gs_status (*build_sampler)(const void *model, gs_graph *g, int batch, bool train_mode);
+    const char *const *directions; /* names, "A2B" ...; ends with NULL */
+    /* Input "x" (batch, C, H, W), outputs "image" of the same shape and "heatmap" (batch, 1, h, w). */
+    gs_status (*build_translator)(const void *model, gs_graph *g, int batch, int direction);
+    /* Sample sheets: the graph of a direction's, and drawing it with a plan of that graph, after open_data. */
+    gs_status (*build_sheet)(const void *model, gs_graph *g, int direction);
+    gs_status (*draw_sheet)(void *model, gs_plan *plan, int direction, gs_image *out);
 
     /* Loads the training data; once, before the three below. */
     gs_status (*open_data)(void *model, const gs_config *c);
@@ -96,6 +105,9 @@ gs_status gs_setup_parse(const char *text, const char *name, const char *const *
 void gs_setup_free(gs_setup *s); /* accepts NULL */
 /* The tables of a system: the common one and its own; for docs/config.md. tables has room for 2; returns how many. */
 int gs_system_tables(const gs_system *s, gs_config_table tables[2]);
+
+/* The graph that uses the trained networks on a batch: the sampler, or the translator of the first direction. */
+gs_status gs_setup_build_use(const gs_setup *s, gs_graph *g, int batch);
 
 /* What a run needs on a device, before anything is allocated there. */
 typedef struct gs_setup_memory {

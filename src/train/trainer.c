@@ -34,6 +34,7 @@ static void set_limits(gs__run *r)
 
     r->n_epochs = r->system->epochs(r->setup->model);
     r->n_steps = r->n_epochs * r->system->batches(r->setup->model);
+    if (r->system->steps) r->n_steps = GS_MIN(r->n_steps, r->system->steps(r->setup->model));
     if (limit > 0) r->n_steps = GS_MIN(r->n_steps, limit);
 }
 
@@ -67,6 +68,7 @@ static gs_status make_grid_z(gs__run *r)
 {
     const gs_picture_info info = r->system->picture(r->setup->model);
 
+    if (!r->system->build_sampler) return GS_OK; /* sheets have no noise */
     r->n_row = (int)gs_config_int(r->setup->config, "sample", "n_row");
     if (gs_config_choice(r->setup->config, "sample", "grid_z") != 0) return GS_OK; /* fresh */
     r->grid_z = gs_try_alloc((size_t)r->n_row * (size_t)info.latent, sizeof *r->grid_z, "latent vectors of the grid");

@@ -53,7 +53,7 @@ typedef struct gs_train_result {
  *                over which nothing is written
  *   GS_EUSAGE    the folder holds a run and resume was not asked for, or another process works in it
  *   GS_ECONFIG   also: resume with another configuration; the key is named. Keys that do not change what is computed may
- *                differ: n_epochs, steps, log_every, data.threads, [sample], [log], [checkpoint], [run]
+ *                differ: n_epochs, steps, log_every, data.threads, data.cache, [sample], [log], [checkpoint], [run]
  *   GS_ELIMIT    the run does not fit the device, said before it starts
  * out may be NULL; it is filled as far as things went, also after a failure. */
 gs_status gs_train(const gs_train_opts *o, gs_train_result *out);
