@@ -28,6 +28,10 @@ static gs_status run(const cli_args *a)
     for (int i = 0; (metric = cli_nth(a, "metric", i)); i++) TRY(gs_cgan_metric_parse(metric, &o.metrics));
     TRY(cli_refuse_pickle(cli_operand(a, 0)));
     TRY(gs_snapshot_open(cli_operand(a, 0), cli_text(a, "config"), &s));
+    if (gs_snapshot_setup(s)->system->directions) {
+        TRY(gs_fail(GS_EUSAGE, "eval: system %s translates pictures, for which there are no metrics yet; \"gesso generate\" shows what it does",
+                    gs_snapshot_setup(s)->system->name));
+    }
     TRY(cli_device_open(a, gs_snapshot_setup(s)->config, &d));
     TRY(gs_cgan_eval_run(d, s, &o, &e));
     if (cli_text(a, "plot")) TRY(gs_cgan_eval_plot(&e, cli_text(a, "plot")));

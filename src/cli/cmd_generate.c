@@ -1,7 +1,8 @@
-/* gesso generate: pictures from a trained network, one file each or a sheet. */
+/* gesso generate: pictures from a trained network, one file each or a sheet; translate.c has the systems that take pictures. */
 #include <stdlib.h>
 
 #include "cli/model.h"
+#include "cli/translate.h"
 #include "data/grid.h"
 #include "train/snapshot.h"
 
@@ -14,6 +15,10 @@ static const cli_option options[] = {
     { 0, "scale", "N", CLI_INT, 1, 16, "1", .help = "with --grid: every pixel becomes N x N" },
     { 's', "seed", "N", CLI_INT, 0, INT64_MAX, "0", .help = "of the noise; picture i of a class has the same noise for every class and count" },
     CLI_OUT("folder for the pictures, made when it is missing; with --grid the PNG file"),
+    { 'i', "input", "PATH", CLI_TEXT, .help = "systems that translate: a picture, or a folder of them, of any size; names are kept" },
+    { 0, "direction", "A2B|B2A", CLI_TEXT, .preset = "A2B", .help = "systems that translate: from which domain to which" },
+    { 0, "heatmaps", .type = CLI_FLAG, .help = "also what the network attends to, as NAME_heat.png" },
+    { 0, "keep-size", .type = CLI_FLAG, .help = "resize translations to the input's own size" },
     { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none" },
     { 0, "train-mode", .type = CLI_FLAG, .help = "with dropout and batch statistics, as while training" },
     CLI_DEVICE,
@@ -80,6 +85,30 @@ done:
     return st;
 }
 
+/* The first option of the list that was given, or NULL. */
+static const char *any_given(const cli_args *a, const char *const *names, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (cli_given(a, names[i])) return names[i];
+    }
+    return NULL;
+}
+
+/* Options of one kind of system mean nothing to the other. */
+static gs_status check_options(const cli_args *a, const gs_system *system)
+{
+    static const char *const draws[] = { "label", "count", "grid", "scale", "seed", "train-mode" };
+    static const char *const translates[] = { "input", "direction", "heatmaps", "keep-size" };
+    const char *name = system->directions ? any_given(a, draws, GS_COUNT(draws)) : any_given(a, translates, GS_COUNT(translates));
+
+    if (name) return gs_fail(GS_EUSAGE, "generate: --%s means nothing to system %s, which %s", name, system->name,
+                             system->directions ? "translates pictures (--input)" : "draws classes (--label)");
+    if (system->directions && !cli_given(a, "input")) {
+        return gs_fail(GS_EUSAGE, "generate: what to translate? --input PICTURE or FOLDER (system %s)", system->name);
+    }
+    return GS_OK;
+}
+
 static gs_status run(const cli_args *a)
 {
     const char *out = cli_text(a, "output");
@@ -99,6 +128,12 @@ static gs_status run(const cli_args *a)
     if (cli_given(a, "scale") && !grid) return gs_fail(GS_EUSAGE, "generate: --scale goes with --grid");
     TRY(cli_refuse_pickle(cli_operand(a, 0)));
     TRY(gs_snapshot_open(cli_operand(a, 0), cli_text(a, "config"), &snapshot));
+    TRY(check_options(a, gs_snapshot_setup(snapshot)->system));
+    if (gs_snapshot_setup(snapshot)->system->directions) {
+        TRY(cli_device_open(a, gs_snapshot_setup(snapshot)->config, &d));
+        st = cli_translate(a, snapshot, d, out);
+        goto done;
+    }
     pic = gs_snapshot_picture(snapshot);
     TRY(labels_of(a, pic, &labels, &n));
     if (!grid) TRY(gs_mkdirs(out));
@@ -125,7 +160,7 @@ done:
 }
 
 const cli_command cli_generate = {
-    .name = "generate", .operands = "RUN|FILE", .summary = "Draws pictures with a trained network",
+    .name = "generate", .operands = "RUN|FILE", .summary = "Draws or translates pictures with a trained network",
     .about = "RUN stands for its newest checkpoint; FILE is a checkpoint or what \"gesso import\" wrote. The paths written go to stdout.",
     .min_operands = 1, .max_operands = 1, .options = options, .n_options = (int)GS_COUNT(options), .run = run,
 };

@@ -206,8 +206,18 @@ static void append(gs_str *s, const axis *x, int i)
     if (x->value[i]) gs_str_printf(s, "%s = %s\n", x->key + strlen("model."), x->value[i]);
 }
 
-/* Tries profiles, picture sizes and the few keys that change shapes, and keeps what pairs most tensors; the first of equals. */
-static gs_status find_config(candidate *best, const source *s, const cli_args *a, const char *const *set, int n_set, const char *net)
+/* "profile concat", "system ugatit": what a candidate is called. */
+static const char *candidate_name(const candidate *c, char text[80])
+{
+    const char *profile = gs_config_text(c->setup->config, "model", "profile");
+
+    snprintf(text, 80, "%s %.60s", profile ? "profile" : "system", profile ? profile : c->setup->system->name);
+    return text;
+}
+
+/* Tries profiles, picture sizes and the few keys that change shapes, and keeps what pairs most tensors; the first of equals. Systems without
+ * profiles tell from the shapes. */
+static gs_status find_config(candidate *best, const source *s, const gs_system *system, const char *const *set, int n_set, const char *net)
 {
     axis profile = axis_of("model.profile", set, n_set, "concat embed paper ln cdcgan ar bars zn_mlp");
     axis size = axis_of("model.image_size", set, n_set, "auto 28 32");
@@ -217,6 +227,19 @@ static gs_status find_config(candidate *best, const source *s, const cli_args *a
     gs_status st = GS_OK, first = GS_OK;
     char *message = NULL;
 
+    if (system->guess) {
+        gs_str text = { 0 };
+
+        const gs_st_tensor **t = gs_xalloc((size_t)s->n * sizeof *t);
+
+        for (int i = 0; i < s->n; i++) t[i] = s->items[i].t;
+        gs_str_printf(&text, "[model]\nsystem = %s\n", system->name);
+        system->guess(t, s->n, &text);
+        st = candidate_make(best, s, gs_str_c(&text), set, n_set, net);
+        gs_str_free(&text);
+        free(t);
+        goto done;
+    }
     for (int p = 0; p < profile.n; p++)
         for (int z = 0; z < size.n; z++)
             for (int c = 0; c < channels.n; c++)
@@ -226,7 +249,7 @@ static gs_status find_config(candidate *best, const source *s, const cli_args *a
                         candidate k;
 
                         if (best->setup && best->matched == s->n) continue; /* all of it is at home */
-                        gs_str_printf(&text, "[model]\nsystem = %s\n", cli_text(a, "system"));
+                        gs_str_printf(&text, "[model]\nsystem = %s\n", system->name);
                         append(&text, &profile, p), append(&text, &size, z), append(&text, &channels, c);
                         append(&text, &label, l), append(&text, &joint, j);
                         st = candidate_make(&k, s, gs_str_c(&text), set, n_set, net);
@@ -241,6 +264,7 @@ static gs_status find_config(candidate *best, const source *s, const cli_args *a
                         }
                     }
     st = best->setup ? GS_OK : gs_fail(first, "%s", message ? message : "import: no configuration");
+done:
     free(message);
     axis_free(&profile), axis_free(&size), axis_free(&channels), axis_free(&label), axis_free(&joint);
     return st;
@@ -249,10 +273,10 @@ static gs_status find_config(candidate *best, const source *s, const cli_args *a
 /* ---- the checks that a pairing is right ---- */
 
 /* Every tensor of the files belongs somewhere, every variable of a network that the files touch has a tensor, and the first network
- * (the generator) is whole. */
+ * (the generator) is whole; of systems with a generator for each direction, any network is. */
 static gs_status check(const candidate *c, const source *s)
 {
-    char a[96];
+    char a[96], name[80];
 
     for (int i = 0; i < s->n; i++) {
         bool used = false;
@@ -266,19 +290,18 @@ static gs_status check(const candidate *c, const source *s)
                 gs_status st;
 
                 for (int d = 0; d < it->t->rank; d++) gs_str_printf(&shape, "%s%lld", d ? "," : "", (long long)it->t->shape[d]);
-                st = gs_fail(GS_EFORMAT, "%s: %s has the shape %s, the nearest configuration (profile %s) wants %s; set the keys of the sizes: "
-                             "--set model.latent_dim=N, n_classes, image_size", it->t->file, it->t->name, gs_str_c(&shape),
-                             gs_config_str(c->setup->config, "model", "profile"), gs_shape_text(gs_var_shape(c->vars[v]), a));
+                st = gs_fail(GS_EFORMAT, "%s: %s has the shape %s, the nearest configuration (%s) wants %s; set the keys of the sizes: "
+                             "--set model.KEY=N (\"gesso info\" on a configuration shows the shapes)", it->t->file, it->t->name, gs_str_c(&shape),
+                             candidate_name(c, name), gs_shape_text(gs_var_shape(c->vars[v]), a));
                 gs_str_free(&shape);
                 return st;
             }
         }
-        return gs_fail(GS_EFORMAT, "%s: tensor %s belongs to no network of system %s, profile %s (the nearest): is it another system, or "
-                       "does --net or --set model.profile= help?", it->t->file, it->t->name, c->setup->system->name,
-                       gs_config_str(c->setup->config, "model", "profile"));
+        return gs_fail(GS_EFORMAT, "%s: tensor %s belongs to no network of system %s (nearest: %s): is it another system, or "
+                       "does --net or --set model.KEY=VALUE help?", it->t->file, it->t->name, c->setup->system->name, candidate_name(c, name));
     }
     for (const char *const *net = c->setup->system->networks; *net; net++) {
-        bool touched = net == c->setup->system->networks;
+        bool touched = net == c->setup->system->networks && !c->setup->system->directions;
         const char *missing = NULL;
 
         for (int v = 0; v < c->n_vars; v++) {
@@ -287,8 +310,7 @@ static gs_status check(const candidate *c, const source *s)
             else if (!missing) missing = gs_var_name(c->vars[v]);
         }
         if (touched && missing) {
-            return gs_fail(GS_EFORMAT, "%s: no tensor for %s (profile %s)", s->items[0].t->file, missing,
-                           gs_config_str(c->setup->config, "model", "profile"));
+            return gs_fail(GS_EFORMAT, "%s: no tensor for %s (%s)", s->items[0].t->file, missing, candidate_name(c, name));
         }
     }
     return GS_OK;
@@ -353,7 +375,7 @@ static gs_status find_net(const gs_system *system, const char *name, const char 
 
 static const cli_option import_options[] = {
     { 0, "system", "NAME", CLI_TEXT, .preset = "cgan", .help = "the system that the weights belong to" },
-    { 0, "net", "G|D", CLI_TEXT, .help = "the network whose keys FILE has without a prefix; default: the one that they fit" },
+    { 0, "net", "NET", CLI_TEXT, .help = "the network (G, D; genA2B, disGA, ...) whose keys FILE has without a prefix; default: the one that they fit" },
     CLI_SET,
     CLI_OUT("file to write; \"gesso generate\" and \"gesso eval\" read it"),
 };
@@ -366,6 +388,7 @@ static gs_status import(const cli_args *a)
     candidate c = { 0 };
     int n_set;
     const char **set = cli_values(a, "set", &n_set);
+    char name[80];
     gs_status st;
 
     TRY(gs_system_find(cli_text(a, "system"), "--system", &system));
@@ -373,10 +396,10 @@ static gs_status import(const cli_args *a)
     if (!out) TRY(gs_fail(GS_EUSAGE, "import: where to? -o FILE.safetensors"));
     if (net && cli_operands(a) > 1) TRY(gs_fail(GS_EUSAGE, "import: --net goes with one FILE"));
     TRY(source_open(&s, a));
-    TRY(find_config(&c, &s, a, set, n_set, net));
+    TRY(find_config(&c, &s, system, set, n_set, net));
     TRY(check(&c, &s));
     TRY(write_model(&c, &s, out));
-    if (!cli_quiet(a)) fprintf(stderr, "%s: %d tensors, profile %s\n", out, c.matched, gs_config_str(c.setup->config, "model", "profile"));
+    if (!cli_quiet(a)) fprintf(stderr, "%s: %d tensors, %s\n", out, c.matched, candidate_name(&c, name));
 done:
     free(set);
     candidate_free(&c);
@@ -392,7 +415,7 @@ const cli_command cli_import = {
 };
 
 static const cli_option export_options[] = {
-    { 0, "net", "G|D", CLI_TEXT, .help = "this network alone, its keys without a prefix; default: all, with prefixes" },
+    { 0, "net", "NET", CLI_TEXT, .help = "this network (G, D; genA2B, ...) alone, its keys without a prefix; default: all, with prefixes" },
     { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none" },
     CLI_OUT("safetensors file to write"),
 };

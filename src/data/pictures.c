@@ -136,6 +136,23 @@ void gs_pictures_free(gs_pictures *p)
 
 int gs_pictures_count(const gs_pictures *p) { return p->list.n; }
 
+gs_status gs_pictures_list(const char *dir, char ***paths, int *n)
+{
+    picture_list l;
+    const gs_status st = gs__picture_list(&l, dir);
+
+    *paths = NULL;
+    *n = 0;
+    if (st != GS_OK) return st;
+    *paths = gs_xalloc((size_t)(l.n + 1) * sizeof **paths);
+    for (; *n < l.n; (*n)++) {
+        (*paths)[*n] = l.files[*n].path;
+        l.files[*n].path = NULL;
+    }
+    gs__picture_list_free(&l);
+    return GS_OK;
+}
+
 /* ---- samples ---- */
 
 /* The resized bytes of picture i: held ones, or *read, which the caller frees. */

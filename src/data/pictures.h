@@ -34,4 +34,7 @@ gs_status gs_pictures_plain(gs_pictures *p, int i, float *x);
  * file's own size. GS_EIO, GS_EFORMAT, GS_ELIMIT. */
 gs_status gs_picture_load(const char *path, int side, float *x, int *w, int *h);
 
+/* Paths of the .png, .jpg and .jpeg files of a folder and its subfolders, sorted; each begins with dir. Free each and the array with free(). */
+gs_status gs_pictures_list(const char *dir, char ***paths, int *n);
+
 #endif

@@ -83,6 +83,8 @@ typedef struct gs_system {
     double (*rate)(const void *model, gs_position p);
     /* What initial values depend on the data (a mean picture's bias); before the first step. NULL: nothing. */
     gs_status (*prime)(void *model, gs_store *store);
+    /* For import: appends the lines of [model] that names and shapes of an original's tensors tell. NULL: profiles are tried. */
+    void (*guess)(const gs_st_tensor *const *t, int n, gs_str *model);
     /* z (n, latent) of picture first, first + 1, ... of a seed: picture i depends on (seed, i) only. NULL: no latent. */
     void (*latent)(const void *model, uint64_t seed, int64_t first, int n, float *z);
 } gs_system;

@@ -252,6 +252,50 @@ done:
     return st;
 }
 
+/* ---- import ---- */
+
+/* The number at %d of a pattern that the end of a name matches, else -1. "DownBlock.%d.conv_block.1.weight" */
+static int number_in(const char *name, const char *before, const char *after)
+{
+    const char *p = strstr(name, before);
+    char *end;
+    long v;
+
+    if (!p) return -1;
+    v = strtol(p + strlen(before), &end, 10);
+    return end > p + strlen(before) && strcmp(end, after) == 0 && v >= 0 && v < 1000 ? (int)v : -1;
+}
+
+static void guess(const gs_st_tensor *const *t, int n, gs_str *model)
+{
+    int blocks = 0, layers[2] = { 0 }; /* global, local */
+
+    for (int i = 0; i < n; i++) {
+        const int64_t *s = t[i]->shape;
+        const char *name = t[i]->name;
+        int k = number_in(name, "DownBlock.", ".conv_block.1.weight");
+
+        blocks = GS_MAX(blocks, k - 11);
+        k = number_in(name, "model.", ".weight_orig");
+        if (k > 0 && strstr(name, "disG")) layers[0] = GS_MAX(layers[0], (k - 1) / 3 + 2);
+        if (k > 0 && strstr(name, "disL")) layers[1] = GS_MAX(layers[1], (k - 1) / 3 + 2);
+        if (number_in(name, "DownBlock.", ".weight") == 1 && t[i]->rank == 4 && !strstr(gs_str_c(model), "ch = ")) {
+            gs_str_printf(model, "ch = %lld\n", (long long)s[0]);
+        }
+        if (number_in(name, "FC.", ".weight") == 0 && t[i]->rank == 2 && s[0] > 0 && !strstr(gs_str_c(model), "light = ")) {
+            const int64_t plane = s[1] / s[0];
+            int64_t side = 1;
+
+            while (side * side < plane && side < 4096) side++;
+            gs_str_printf(model, "light = %d\n", plane == 1);
+            if (plane > 1) gs_str_printf(model, "size = %lld\n", (long long)side * 4);
+        }
+    }
+    if (blocks > 0) gs_str_printf(model, "n_res = %d\n", blocks);
+    if (layers[0] > 0) gs_str_printf(model, "d_global_layers = %d\n", layers[0]);
+    if (layers[1] > 0) gs_str_printf(model, "d_local_layers = %d\n", layers[1]);
+}
+
 const gs_system gs_system_ugatit = {
     .name = "ugatit",
     .title = "U-GAT-IT (Kim et al. 2020): unpaired translation between two domains",
@@ -277,4 +321,5 @@ const gs_system gs_system_ugatit = {
     .size_of = size_of,
     .feed = feed,
     .rate = rate,
+    .guess = guess,
 };
