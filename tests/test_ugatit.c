@@ -1,0 +1,420 @@
+/* U-GAT-IT as its users meet it: folders of pictures, a short training that is stopped and resumed, translation, weights in and out. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "data/faces.h"
+#include "data/heatmap.h"
+#include "data/pictures.h"
+#include "train/snapshot.h"
+#include "train/trainer.h"
+
+static char *dir;
+
+static char *join(const char *name)
+{
+    return gs_path_join(dir, name);
+}
+
+static void put(const char *name, const void *data, size_t size)
+{
+    char *path = join(name), *slash = strrchr(path, '/');
+
+    *slash = 0;
+    assert_ok(gs_mkdirs(path));
+    *slash = '/';
+    assert_ok(gs_file_write(path, data, size));
+    free(path);
+}
+
+/* A picture whose pixels tell where they are: red by column, green by row. */
+static void put_ramp(const char *name, int w, int h, int channels)
+{
+    gs_image img;
+    char *path = join(name);
+
+    put(name, "", 0); /* makes the folder */
+    assert_ok(gs_image_new(&img, w, h, channels));
+    for (int i = 0; i < w * h; i++)
+        for (int c = 0; c < channels; c++) img.px[(size_t)i * channels + c] = (uint8_t)(c == 0 ? 255 * (i % w) / (w - 1) : c == 1 ? 255 * (i / w) / (h - 1) : 0);
+    assert_ok(gs_png_write(path, &img));
+    gs_image_free(&img);
+    free(path);
+}
+
+/* ---- warnings, caught ---- */
+
+static char warned[4096];
+
+static void catch_warning(const char *line, void *user)
+{
+    (void)user;
+    snprintf(warned + strlen(warned), sizeof warned - strlen(warned), "%s\n", line);
+}
+
+/* ---- pictures ---- */
+
+static void antialiased_shrinking(void **state)
+{
+    gs_image src, out;
+
+    (void)state;
+    assert_ok(gs_image_new(&src, 64, 2, 1));
+    for (int i = 0; i < 128; i++) src.px[i] = i % 2 ? 255 : 0; /* stripes of one pixel */
+    assert_ok(gs_image_resize(&out, &src, 16, 2, GS_RESIZE_ANTIALIAS));
+    for (int i = 2; i < 14; i++) assert_in_range(out.px[i], 126, 129); /* grey, where two taps would keep some stripes */
+    gs_image_free(&out);
+    for (int i = 0; i < 128; i++) src.px[i] = (uint8_t)(i % 64);
+    assert_ok(gs_image_resize(&out, &src, 64, 2, GS_RESIZE_ANTIALIAS));
+    assert_memory_equal(out.px, src.px, 128); /* the same size: the same picture */
+    gs_image_free(&out);
+    assert_ok(gs_image_resize(&out, &src, 128, 4, GS_RESIZE_ANTIALIAS)); /* enlarging is plain bilinear */
+    assert_int_equal(out.px[20], 10);
+    assert_int_equal(out.px[21], 10);
+    assert_int_equal(out.px[23], 11);
+    gs_image_free(&out);
+    gs_image_free(&src);
+}
+
+static void heat_maps(void **state)
+{
+    const float constant[4] = { 3, 3, 3, 3 }, ramp[4] = { 0, 1, 2, NAN };
+    gs_image img;
+
+    (void)state;
+    assert_ok(gs_heatmap(&img, constant, 2, 2, 8));
+    for (int i = 0; i < 64; i++) {
+        assert_int_equal(img.px[3 * i], 0);
+        assert_int_equal(img.px[3 * i + 1], 0);
+        assert_in_range(img.px[3 * i + 2], 127, 128);
+    }
+    gs_image_free(&img);
+    assert_ok(gs_heatmap(&img, ramp, 2, 2, 2));
+    assert_in_range(img.px[2], 127, 128);                              /* least: dark blue */
+    assert_int_equal(img.px[4], 255);                                  /* middle: green */
+    assert_in_range(img.px[6], 127, 129), assert_int_equal(img.px[8], 0); /* largest: dark red */
+    assert_in_range(img.px[11], 127, 128);                             /* no number: as the least */
+    gs_image_free(&img);
+}
+
+static void folders_with_bad_pictures(void **state)
+{
+    const gs_pictures_opts o = { .side = 16, .extra = 4, .threads = 1, .memory = 1 << 20 };
+    char *mixed = join("mixed"), *empty = join("none"), *bad = join("bad"), *missing = join("missing");
+    gs_pictures *p;
+
+    (void)state;
+    put_ramp("mixed/a.png", 40, 30, 3);
+    put_ramp("mixed/deeper/b.png", 7, 90, 1);
+    put_ramp("mixed/c.png", 20, 20, 4);
+    put("mixed/broken.png", "\x89PNG\r\n\x1a\nand then nothing", 24);
+    put("mixed/notes.txt", "not a picture", 13);
+    put("bad/x.jpg", "\xff\xd8\xff and then nothing", 18);
+    put("none/notes.txt", "not a picture", 13);
+    warned[0] = 0;
+    assert_ok(gs_pictures_open(mixed, &o, &p));
+    assert_int_equal(gs_pictures_count(p), 3);
+    assert_non_null(strstr(warned, "left out: "));
+    assert_non_null(strstr(warned, "broken.png"));
+    gs_pictures_free(p);
+    assert_fails(gs_pictures_open(empty, &o, &p), GS_EFORMAT, "a domain needs at least one picture");
+    assert_fails(gs_pictures_open(bad, &o, &p), GS_EFORMAT, "none of its 1 pictures can be read");
+    assert_fails(gs_pictures_open(missing, &o, &p), GS_EIO, "no such folder");
+    free(mixed), free(empty), free(bad), free(missing);
+}
+
+/* A round shows every picture once; a sample depends on seed, stream and index alone, held in memory or not; cut and mirror happen. */
+static void samples(void **state)
+{
+    enum { N = 5, SIDE = 16, PIXELS = 3 * SIDE * SIDE };
+    gs_pictures_opts o = { .side = SIDE, .extra = 8, .memory = 1 << 20 };
+    char *folder = join("five");
+    float x[PIXELS], y[PIXELS];
+    gs_pictures *held, *read;
+    int mirrored = 0, moved = 0;
+
+    (void)state;
+    for (int i = 0; i < N; i++) {
+        char name[32];
+        gs_image img;
+        char *path;
+
+        snprintf(name, sizeof name, "five/%d.png", i);
+        put_ramp(name, 24, 24, 3);
+        path = join(name);
+        assert_ok(gs_image_read(path, NULL, &img));
+        for (int k = 0; k < 24 * 24; k++) img.px[3 * k + 2] = (uint8_t)(50 * i); /* blue says which picture */
+        assert_ok(gs_png_write(path, &img));
+        gs_image_free(&img);
+        free(path);
+    }
+    assert_ok(gs_pictures_open(folder, &o, &held));
+    o.memory = 0;
+    assert_ok(gs_pictures_open(folder, &o, &read));
+    for (int round = 0; round < 4; round++) {
+        int seen = 0;
+
+        for (int i = 0; i < N; i++) {
+            const int64_t index = round * N + i;
+            int which;
+
+            assert_ok(gs_pictures_sample(held, 7, 1, index, 0.5, x));
+            assert_ok(gs_pictures_sample(read, 7, 1, index, 0.5, y));
+            assert_memory_equal(x, y, sizeof x);
+            which = (int)lround((x[2 * SIDE * SIDE] + 1) * 127.5 / 50);
+            seen |= 1 << which;
+            mirrored += x[0] > x[SIDE - 1];
+            moved += fabsf(x[SIDE * SIDE] + 1) > 0.05f; /* green at the top: rows were cut */
+            for (int k = 1; k < SIDE; k++) assert_true((x[k] > x[k - 1]) == (x[0] < x[SIDE - 1])); /* red runs evenly */
+        }
+        assert_int_equal(seen, (1 << N) - 1);
+    }
+    assert_in_range(mirrored, 3, 17);
+    assert_true(moved > 5);
+    assert_ok(gs_pictures_sample(held, 7, 1, 3, 0.5, x));
+    assert_ok(gs_pictures_sample(held, 8, 1, 3, 0.5, y));
+    assert_memory_not_equal(x, y, sizeof x);
+    assert_ok(gs_pictures_plain(held, 2, x));
+    assert_true(fabsf(x[0] + 1) < 0.1f && fabsf(x[2 * SIDE * SIDE] - (100 / 127.5f - 1)) < 1e-5f);
+    gs_pictures_free(held);
+    gs_pictures_free(read);
+    free(folder);
+}
+
+static void drawn_faces(void **state)
+{
+    double mean[2] = { 0 };
+    gs_image a, b;
+
+    (void)state;
+    for (int cartoon = 0; cartoon < 2; cartoon++) {
+        assert_ok(gs_face_draw(&a, cartoon, 3, 5));
+        assert_ok(gs_face_draw(&b, cartoon, 3, 5));
+        assert_memory_equal(a.px, b.px, 3 * GS_FACE_SIDE * GS_FACE_SIDE);
+        gs_image_free(&b);
+        assert_ok(gs_face_draw(&b, cartoon, 3, 6));
+        assert_memory_not_equal(a.px, b.px, 3 * GS_FACE_SIDE * GS_FACE_SIDE);
+        for (int i = 1; i < GS_FACE_SIDE; i++) mean[cartoon] += abs(a.px[3 * i] - a.px[3 * i - 3]); /* grain along the upper edge */
+        gs_image_free(&a);
+        gs_image_free(&b);
+    }
+    assert_true(mean[0] > 50 && mean[1] == 0);
+    assert_fails(gs_data_make_faces(dir, 0, 1, 0), GS_EINVAL, "0 training");
+}
+
+/* ---- training ---- */
+
+static const char tiny[] = "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n"
+                           "[train]\niterations = 6\nlog_every = 1\nlr = 1e-3\n[checkpoint]\nevery = 2\nkeep = 0\n"
+                           "[sample]\npictures = 2\nsample_interval_batches = 3\n[log]\nplots = 0\n[data]\nresize_extra = 4\n";
+
+static gs_status train(const char *run, int64_t steps, bool resume, const char *extra)
+{
+    char *ini = join("tiny.ini"), *out = join(run), root[1024];
+    const char *set[2] = { root, extra };
+    gs_train_opts o = { .config = ini, .set = set, .n_set = extra ? 2 : 1, .run = out, .steps = steps, .resume = resume, .quiet = true };
+    gs_status st;
+
+    snprintf(root, sizeof root, "data.root=%s/faces", dir);
+    put("tiny.ini", tiny, strlen(tiny));
+    st = gs_train(&o, NULL);
+    free(ini);
+    free(out);
+    return st;
+}
+
+static void same_file(const char *a, const char *b)
+{
+    char *pa = join(a), *pb = join(b);
+    uint8_t *da, *db;
+    size_t na, nb;
+
+    assert_ok(gs_file_read(pa, 1 << 26, &da, &na));
+    assert_ok(gs_file_read(pb, 1 << 26, &db, &nb));
+    if (na != nb || memcmp(da, db, na)) fail_msg("%s and %s differ", a, b);
+    free(da), free(db), free(pa), free(pb);
+}
+
+static void stopped_and_resumed(void **state)
+{
+    static const char *const files[] = { "samples/A2B_batch_00000003.png", "samples/B2A_batch_00000006.png", "metrics.csv", "epochs.csv" };
+    char *path;
+
+    (void)state;
+    assert_ok(train("whole", 0, false, NULL));
+    assert_ok(train("parts", 3, false, NULL));
+    assert_ok(train("parts", 0, true, NULL));
+    same_file("whole/checkpoints/step_0000000006.safetensors", "parts/checkpoints/step_0000000006.safetensors");
+    same_file("whole/metrics.csv", "parts/metrics.csv");
+    for (size_t i = 0; i < GS_COUNT(files); i++) {
+        char name[128];
+
+        snprintf(name, sizeof name, "parts/%s", files[i]);
+        path = join(name);
+        if (!gs_file_exists(path)) fail_msg("%s is missing", path);
+        free(path);
+    }
+    assert_fails(train("parts", 0, true, "model.ch=4"), GS_ECONFIG, "[model] ch was 2");
+}
+
+/* A sheet has seven rows; columns are training pictures and then test pictures. */
+static void sheets(void **state)
+{
+    char *path = join("whole/samples/A2B_batch_00000003.png"), *face = join("faces/testA/000001.png");
+    float x[3 * 32 * 32];
+    gs_image img;
+
+    (void)state;
+    assert_ok(gs_image_read(path, NULL, &img));
+    assert_int_equal(img.w, 4 * 32);
+    assert_int_equal(img.h, 7 * 32);
+    assert_ok(gs_picture_load(face, 32, x, NULL, NULL));
+    for (int i = 0; i < 32 * 32; i++) /* the last column begins with the second test picture */
+        assert_in_range(img.px[((size_t)(i / 32) * img.w + 96 + i % 32) * 3], (int)((x[i] + 1) * 127.5f), (int)((x[i] + 1) * 127.5f) + 1);
+    gs_image_free(&img);
+    free(path);
+    free(face);
+}
+
+static void bad_data(void **state)
+{
+    (void)state;
+    assert_fails(train("r1", 0, false, "data.trainB=nowhere"), GS_EIO, "data.root=...");
+    assert_fails(train("r2", 0, false, "model.size=34"), GS_ECONFIG, "multiple of 4");
+    assert_fails(train("r3", 0, false, "model.d_global_layers=7"), GS_ECONFIG, "wants 96 or more");
+}
+
+static void snapshots(void **state)
+{
+    char *run = join("whole"), *file = join("whole/checkpoints/step_0000000006.safetensors"), *other = join("other.ini");
+    gs_snapshot *s;
+
+    (void)state;
+    assert_ok(gs_snapshot_open(run, NULL, &s));
+    assert_int_equal(gs_snapshot_step(s), 6);
+    assert_true(gs_snapshot_has_direction(s, 0) && gs_snapshot_has_direction(s, 1));
+    gs_snapshot_close(s);
+    put("other.ini", "[model]\nsystem = ugatit\nch = 4\n", 31);
+    assert_fails(gs_snapshot_open(file, other, &s), GS_EFORMAT, "the configuration wants");
+    put("other.ini", "[model]\nsystem = cgan\nprofile = bars\n", 37);
+    assert_fails(gs_snapshot_open(file, other, &s), GS_EFORMAT, "holds networks of system ugatit");
+    free(run), free(file), free(other);
+}
+
+/* ---- the program ---- */
+
+static int shell(const char *arguments, char **err)
+{
+    const char *build = getenv("GESSO_BUILD");
+    char command[2048], *path = join("stderr");
+    int status;
+
+    snprintf(command, sizeof command, "D='%s'; '%s/gesso' %s >'%s/stdout' 2>'%s'", dir, build ? build : "build", arguments, dir, path);
+    status = system(command);
+    *err = gs_test_slurp(path);
+    free(path);
+    return status;
+}
+
+static void works(const char *arguments)
+{
+    char *err;
+
+    if (shell(arguments, &err) != 0) fail_msg("gesso %s: %s", arguments, err);
+    free(err);
+}
+
+static void refuses(const char *arguments, const char *part)
+{
+    char *err;
+
+    if (shell(arguments, &err) == 0) fail_msg("gesso %s succeeded", arguments);
+    if (!strstr(err, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, err);
+    free(err);
+}
+
+static void translation(void **state)
+{
+    char *odd = join("out/odd.png"), *heat = join("out/odd_heat.png"), *deep = join("out2/deeper/b.png");
+    gs_image img;
+
+    (void)state;
+    put_ramp("odd.png", 50, 21, 4);
+    works("generate $D/whole -i $D/odd.png --heatmaps --keep-size -o $D/out");
+    for (int i = 0; i < 2; i++) {
+        assert_ok(gs_image_read(i ? heat : odd, NULL, &img));
+        assert_int_equal(img.w, 50);
+        assert_int_equal(img.h, 21);
+        gs_image_free(&img);
+    }
+    works("generate $D/whole -i $D/mixed --direction B2A -o $D/out2"); /* names and folders kept, the bad one left out */
+    assert_ok(gs_image_read(deep, NULL, &img));
+    assert_int_equal(img.w, 32);
+    gs_image_free(&img);
+    refuses("generate $D/whole -i $D/bad -o $D/out3", "none of its 1 pictures can be read");
+    refuses("generate $D/whole -i $D/none -o $D/out3", "no .png");
+    refuses("generate $D/whole -i $D/odd.png --direction A2C -o $D/out3", "there are: A2B, B2A");
+    refuses("generate $D/whole -o $D/out3", "--input");
+    refuses("generate $D/whole --label 3 -o $D/out3", "--label means nothing to system ugatit");
+    refuses("eval $D/whole", "no metrics yet");
+    free(odd), free(heat), free(deep);
+}
+
+/* One generator out and in again, its sizes told by its tensors, translates as before; the other direction is missed by name. */
+static void weights_in_and_out(void **state)
+{
+    (void)state;
+    works("export $D/whole --net genB2A -o $D/b2a.safetensors");
+    works("import $D/b2a.safetensors --system ugatit --net genB2A --set model.size=32 --set model.d_global_layers=4 --set model.d_local_layers=3 "
+          "-o $D/in.safetensors");
+    works("generate $D/whole -i $D/odd.png --direction B2A -o $D/there");
+    works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
+    same_file("there/odd.png", "back/odd.png");
+    refuses("generate $D/in.safetensors -i $D/odd.png -o $D/back", "genA2B.DownBlock.1.weight is missing");
+    works("export $D/whole -o $D/all.safetensors");
+    works("import $D/all.safetensors --system ugatit --set model.size=32 -o $D/in.safetensors");
+    works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
+    same_file("there/odd.png", "back/odd.png");
+    refuses("import $D/all.safetensors --system ugatit --set model.size=32 --set model.ch=3 -o $D/in2.safetensors", "set the keys of the sizes");
+}
+
+static int set_up(void **state)
+{
+    char *faces;
+
+    (void)state;
+    gs_log_set(catch_warning, NULL);
+    dir = gs_test_tmpdir();
+    faces = join("faces");
+    assert_ok(gs_data_make_faces(faces, 5, 2, 0));
+    free(faces);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    free(dir);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(antialiased_shrinking),
+        cmocka_unit_test(heat_maps),
+        cmocka_unit_test(folders_with_bad_pictures),
+        cmocka_unit_test(samples),
+        cmocka_unit_test(drawn_faces),
+        cmocka_unit_test(stopped_and_resumed),
+        cmocka_unit_test(sheets),
+        cmocka_unit_test(bad_data),
+        cmocka_unit_test(snapshots),
+        cmocka_unit_test(translation),
+        cmocka_unit_test(weights_in_and_out),
+    };
+
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
