@@ -17,7 +17,7 @@ DEFS    := -D_GNU_SOURCE -DCL_TARGET_OPENCL_VERSION=120 -DGS_VERSION='"$(VERSION
 
 # The engine needs OpenCL and CLBlast only; the program adds pictures, JSON, INI and compression.
 ENGINE_DIRS := base device graph plan nn
-APP_DIRS    := models data io train eval
+APP_DIRS    := models data io train eval bench
 ENGINE_LIBS := -lclblast -lOpenCL -lm -pthread
 APP_PKGS    := libpng libjpeg cairo libcjson zlib
 APP_CFLAGS  := $(shell pkg-config --cflags $(APP_PKGS) 2>/dev/null)

@@ -21,5 +21,6 @@ allow data base
 allow io base
 allow train base graph device plan nn models data io
 allow eval base graph device plan nn models data io train
-allow cli base graph device plan nn models data io train eval
+allow bench base graph device plan nn models data io train eval
+allow cli base graph device plan nn models data io train eval bench
 exit $fail

@@ -1,0 +1,275 @@
+/* Measuring: statistics, digests and checks that see a wrong element, the fields of a result, and holding results against each other. No test is about speed. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/bench_int.h"
+
+/* ---- statistics ---- */
+
+static void median_and_spread(void **state)
+{
+    double odd[] = { 5, 1, 9, 2, 3 }, even[] = { 4, 1, 3, 2 }, median, mad;
+
+    (void)state;
+    gs__spread(odd, 5, &median, &mad); /* 1 2 3 5 9: distances 2 1 0 2 6 */
+    assert_true(median == 3 && mad == 2);
+    gs__spread(even, 4, &median, &mad); /* distances 1.5 0.5 0.5 1.5 */
+    assert_true(median == 2.5 && mad == 1);
+    gs__spread(odd, 0, &median, &mad);
+    assert_true(median == 0 && mad == 0);
+}
+
+/* ---- digests ---- */
+
+enum { N = 100000 };
+
+static void sketch_of(const gs__digest *d, double sketch[4])
+{
+    for (int k = 0; k < 4; k++) sketch[k] = d->signs[k] / sqrt(d->sum2);
+}
+
+static double sketch_distance(const gs__digest *a, const gs__digest *b)
+{
+    double x[4], y[4], most = 0;
+
+    sketch_of(a, x);
+    sketch_of(b, y);
+    for (int k = 0; k < 4; k++) most = fmax(most, fabs(x[k] - y[k]));
+    return most;
+}
+
+static void digests_tell_rounding_from_errors(void **state)
+{
+    float *v = gs_xalloc(N * sizeof *v);
+    gs__digest first, parts, rounded, wrong;
+
+    (void)state;
+    gs__test_fill("x", N, v);
+    assert_true(v[17] == gs__test_value("x", 17) && v[17] != gs__test_value("y", 17));
+    for (int i = 0; i < N; i++) assert_true(v[i] >= -1 && v[i] < 1);
+    gs__digest_begin(&first);
+    gs__digest_add(&first, v, N);
+    gs__digest_begin(&parts);
+    gs__digest_add(&parts, v, 1000);
+    gs__digest_add(&parts, v + 1000, N - 1000);
+    assert_true(sketch_distance(&first, &parts) < 1e-12);
+    for (int i = 0; i < N; i++) v[i] *= i % 2 ? 1 + 1e-6f : 1 - 1e-6f;
+    gs__digest_begin(&rounded);
+    gs__digest_add(&rounded, v, N);
+    assert_true(rounded.bytes != first.bytes && sketch_distance(&first, &rounded) < 1e-5);
+    v[N - 1] += 1;
+    gs__digest_begin(&wrong);
+    gs__digest_add(&wrong, v, N);
+    assert_true(sketch_distance(&first, &wrong) > 1e-3);
+    free(v);
+}
+
+/* ---- cases ---- */
+
+static const gs__case *find_case(gs__case *cases, int n, const char *id)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(cases[i].id, id) == 0) return &cases[i];
+    fail_msg("there is no case %s", id);
+    return NULL;
+}
+
+static void cases_have_names_of_their_own(void **state)
+{
+    int n;
+    gs__case *cases = gs__cases(&n);
+
+    (void)state;
+    for (int i = 0; i < n; i++) {
+        gs_graph *g = gs_graph_new();
+
+        for (int k = 0; k < i; k++)
+            if (strcmp(cases[i].id, cases[k].id) == 0) fail_msg("two cases are called %s", cases[i].id);
+        assert_true(strlen(cases[i].id) < sizeof cases[i].id - 1 && *cases[i].origin);
+        gs__case_build(&cases[i], NULL, g);
+        if (gs_graph_status(g) != GS_OK) fail_msg("%s: %s", cases[i].id, gs_last_error());
+        gs_graph_free(g);
+    }
+    free(cases);
+}
+
+/* The check accepts the reference's own result in fp32, and refuses it with one element changed, wherever that is. */
+static void checks_find_one_wrong_element(void **state)
+{
+    static const char *const ids[] = {
+        "gemm/64x1x256_nt", "gemm/256x256x256_nn", "gemm/50x50x64_nt_b192", "conv/128x512x4x4_o1_k4s1p0/y", "conv/128x512x4x4_o1_k4s1p0/dx",
+        "conv/128x512x4x4_o1_k4s1p0/dw", "deconv/128x128x16x16_o1_k4s2p1/y", "deconv/128x128x16x16_o1_k4s2p1/dw",
+        "conv/1x3x256x256_o64_k4s2p1r/y", "conv/1x3x256x256_o64_k4s2p1r/dx", "norm/batch_norm_grad/64x1024", "norm/softmax/9600x50",
+        "elementwise/bias_leaky_relu/64x1200", "reduce/sum_bias/64x1200", "reduce/l1_loss/1x3x256x256",
+    };
+    int n;
+    gs__case *cases = gs__cases(&n);
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(ids); i++) {
+        const gs__case *c = find_case(cases, n, ids[i]);
+        gs_graph *g = gs_graph_new();
+        gs_node *want[4];
+        gs_ref_feed feeds[8];
+        gs_ref_result ref;
+        float *v[4];
+        gs__digest d;
+        int64_t count;
+
+        gs__case_build(c, NULL, g);
+        for (int k = 0; k < g->n_inputs; k++) {
+            const int64_t size = gs_shape_count(g->inputs[k].node->shape);
+            double *data = gs_xalloc((size_t)size * sizeof *data);
+
+            for (int64_t e = 0; e < size; e++) data[e] = gs__test_value(g->inputs[k].name, e);
+            feeds[k] = (gs_ref_feed){ g->inputs[k].node, data };
+        }
+        for (int k = 0; k < g->n_outputs; k++) want[k] = g->outputs[k].node;
+        assert_ok(gs_ref_eval(g, want, g->n_outputs, feeds, g->n_inputs, 0, 0, &ref));
+        for (int k = 0; k < g->n_outputs; k++) {
+            const int64_t size = gs_shape_count(want[k]->shape);
+
+            v[k] = gs_xalloc((size_t)size * sizeof(float));
+            for (int64_t e = 0; e < size; e++) v[k][e] = (float)ref.value[want[k]->id][e];
+        }
+        count = gs_shape_count(want[0]->shape);
+        for (int where = 0; where < 4; where++) {
+            const int64_t at = where == 1 ? 0 : where == 2 ? count - 1 : count / 2;
+            const float kept = v[0][at];
+            double sum2 = 0;
+
+            for (int64_t e = 0; e < count; e++) sum2 += (double)v[0][e] * v[0][e];
+            if (where) v[0][at] += (float)sqrt(sum2 / (double)count);
+            gs__digest_begin(&d);
+            gs__digest_add(&d, v[0], count);
+            assert_ok(gs__case_check(c, g, v, NULL, 100, &d));
+            if (gs__digest_right(&d) != (where == 0)) fail_msg("%s, change %d: error %g, limit %g", c->id, where, d.error, d.limit);
+            if (!(d.coverage > 0.999)) fail_msg("%s: the check saw %g of the result", c->id, d.coverage);
+            v[0][at] = kept;
+        }
+        gs_ref_free(&ref);
+        for (int k = 0; k < g->n_inputs; k++) free((void *)(uintptr_t)feeds[k].data);
+        for (int k = 0; k < g->n_outputs; k++) free(v[k]);
+        gs_graph_free(g);
+    }
+    free(cases);
+}
+
+static void adam_is_checked_by_its_definition(void **state)
+{
+    int n;
+    gs__case *cases = gs__cases(&n);
+    const gs__case *c = find_case(cases, n, "adam/cgan_concat_G");
+    gs_graph *g = gs_graph_new();
+    float *v[8], *before[8];
+    gs__digest d;
+
+    (void)state;
+    gs__case_build(c, NULL, g);
+    for (int i = 0; i < g->n_inputs; i++) {
+        const int64_t count = gs_shape_count(g->inputs[i].node->shape);
+
+        v[i] = gs_xalloc((size_t)count * sizeof(float));
+        before[i] = gs_xalloc((size_t)count * sizeof(float));
+        for (int64_t e = 0; e < count; e++) {
+            const double grad = gs__test_value(g->inputs[i].name, e);
+
+            before[i][e] = gs__test_value("p", e);
+            v[i][e] = before[i][e] - (float)(GS__ADAM_LR / (fabs(grad) + 1e-8) * grad);
+        }
+    }
+    gs__digest_begin(&d);
+    assert_ok(gs__case_check(c, g, v, before, 1, &d));
+    assert_true(gs__digest_right(&d));
+    v[0][5] = before[0][5];
+    assert_ok(gs__case_check(c, g, v, before, 1, &d));
+    assert_false(gs__digest_right(&d));
+    for (int i = 0; i < g->n_inputs; i++) {
+        free(v[i]);
+        free(before[i]);
+    }
+    gs_graph_free(g);
+    free(cases);
+}
+
+/* ---- a measurement ---- */
+
+static const cJSON *at(const cJSON *o, const char *key)
+{
+    const cJSON *v = cJSON_GetObjectItemCaseSensitive(o, key);
+
+    if (!v) fail_msg("the result has no %s", key);
+    return v;
+}
+
+static void bad_requests_are_refused(void **state)
+{
+    gs_bench_opts o = { .device = "null" };
+    cJSON *result;
+
+    (void)state;
+    assert_fails(gs_bench_run(&o, &result), GS_EDEVICE, "computes nothing");
+    o.only = "no such*";
+    assert_fails(gs_bench_run(&o, &result), GS_EUSAGE, "no such*");
+}
+
+static bool have_device(void)
+{
+    gs_device *d;
+
+    if (gs_device_open(NULL, &d) != GS_OK) return false;
+    gs_device_close(d);
+    return true;
+}
+
+static void a_result_has_its_fields(void **state)
+{
+    const gs_bench_opts o = { .ops = true, .models = true, .only = "*bars", .seconds = 1 }, ops = { .ops = true, .only = "gemm/256*", .seconds = 1 };
+    const cJSON *row;
+    cJSON *result;
+
+    (void)state;
+    if (!have_device()) GS_SKIP(gs_last_error());
+    assert_ok(gs_bench_run(&ops, &result));
+    assert_string_equal(at(result, "schema")->valuestring, GS_BENCH_SCHEMA);
+    assert_int_equal(at(result, "version")->valueint, GS_BENCH_VERSION);
+    assert_int_equal(strlen(at(result, "config_hash")->valuestring), 16);
+    at(at(result, "device"), "driver");
+    at(at(result, "device"), "platform");
+    at(at(result, "host"), "cpu");
+    assert_true(at(at(result, "peak"), "gflops")->valuedouble > 0);
+    row = cJSON_GetArrayItem(at(result, "ops"), 0);
+    if (!row) fail_msg("no op was measured");
+    assert_string_equal(at(row, "id")->valuestring, "gemm/256x256x256_nn");
+    assert_true(at(row, "seconds")->valuedouble > 0 && at(row, "samples")->valueint >= 3);
+    assert_true(at(row, "flops")->valuedouble == 2.0 * 256 * 256 * 256 && at(row, "bytes")->valuedouble == 4.0 * 3 * 256 * 256);
+    assert_true(cJSON_IsTrue(at(at(row, "digest"), "checked")) && cJSON_IsTrue(at(at(row, "digest"), "right")));
+    cJSON_Delete(result);
+    assert_ok(gs_bench_run(&o, &result));
+    assert_int_equal(cJSON_GetArraySize(at(result, "ops")), 0);
+    row = cJSON_GetArrayItem(at(result, "models"), 0);
+    if (!row) fail_msg("no model was measured");
+    assert_string_equal(at(row, "id")->valuestring, "cgan/bars");
+    assert_true(at(row, "images_per_second")->valuedouble > 0);
+    assert_true(at(row, "bytes_allocated")->valuedouble >= 0.9 * at(row, "bytes_predicted")->valuedouble);
+    assert_true(cJSON_IsTrue(at(at(row, "digest"), "right")));
+    cJSON_Delete(result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(median_and_spread),
+        cmocka_unit_test(digests_tell_rounding_from_errors),
+        cmocka_unit_test(cases_have_names_of_their_own),
+        cmocka_unit_test(checks_find_one_wrong_element),
+        cmocka_unit_test(adam_is_checked_by_its_definition),
+        cmocka_unit_test(bad_requests_are_refused),
+        cmocka_unit_test(a_result_has_its_fields),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
