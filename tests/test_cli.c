@@ -165,7 +165,7 @@ static void test_help(void **state)
     prints("help check", "--op NAME");
     prints("help info", "--set SEC.KEY=V");
     prints("help data make", "--count N");
-    prints("help data make", "default 20000");
+    prints("help data make", "default: 20000 digits");
     prints("help data", "gesso data info");
     prints("help config", "| `train` | `lr` |");
     fails("help chek", 2, "did you mean \"check\"", NULL, NULL);

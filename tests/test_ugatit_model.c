@@ -336,6 +336,40 @@ static void average_pool_is_blind(void **state)
     free(v);
 }
 
+/* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by hinge, ln 2 by cross entropy. */
+static void first_losses(void **state)
+{
+    static const double want[] = { [GS_UGATIT_LSGAN] = 8, [GS_UGATIT_HINGE] = 16, [GS_UGATIT_BCE] = 16 * 0.693147 };
+    float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), m[GS_UGATIT_METRICS];
+    const float lr = 1e-4f;
+
+    (void)state;
+    for (int gan = 0; gan < 3; gan++) {
+        gs_ugatit_opts o = options(96, 2, 1, true);
+        gs_graph *g = gs_graph_new();
+        golden_exec *e;
+
+        o.gan = (gs_ugatit_gan)gan;
+        assert_ok(gs_ugatit_build_step(g, &o, 1, false));
+        assert_ok(golden_exec_new(g, device, &e));
+        for (int d = 0; d < 2; d++) {
+            fill(d ? "b" : "a", 1, false, v, 3 * 96 * 96);
+            assert_ok(golden_exec_feed(e, d ? "real_B" : "real_A", v));
+        }
+        assert_ok(golden_exec_feed(e, "lr", &lr));
+        assert_ok(golden_exec_run(e, 0, 0));
+        assert_ok(golden_exec_fetch(e, "metrics", m));
+        if (fabs(m[GS_UGATIT_D] / want[gan] - 1) > 0.2) fail_msg("form %d: D loss %g, wanted about %g", gan, (double)m[GS_UGATIT_D], want[gan]);
+        assert_near("sum of D's losses", m[GS_UGATIT_D_A] + m[GS_UGATIT_D_B], m[GS_UGATIT_D], 1e-5);
+        assert_near("G's loss", m[GS_UGATIT_ADV_A] + m[GS_UGATIT_ADV_B] + 10 * (m[GS_UGATIT_CYCLE_A] + m[GS_UGATIT_CYCLE_B] + m[GS_UGATIT_IDENTITY_A] +
+                    m[GS_UGATIT_IDENTITY_B]) + m[GS_UGATIT_CAM_GAP] + m[GS_UGATIT_CAM_GMP], m[GS_UGATIT_G], 1e-5);
+        assert_true(fabs(m[GS_UGATIT_RHO_ADALIN] - 0.9) < 1e-6 && m[GS_UGATIT_RHO_ILN] == 0);
+        golden_exec_free(e);
+        gs_graph_free(g);
+    }
+    free(v);
+}
+
 /* After a step with a huge rate every rho lies in [0,1], and both ends occur. */
 static void rho_is_clipped(void **state)
 {
@@ -430,6 +464,7 @@ int main(void)
         cmocka_unit_test(three_steps_light),
         cmocka_unit_test(three_steps_full),
         cmocka_unit_test(average_pool_is_blind),
+        cmocka_unit_test(first_losses),
         cmocka_unit_test(rho_is_clipped),
         cmocka_unit_test(large_gradient_is_factored),
     };
