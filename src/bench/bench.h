@@ -21,7 +21,7 @@ typedef struct gs_bench_opts {
     const char *device;         /* as for gs_device_open */
     const char *only;           /* shell pattern on the ids of cases and models; NULL: all */
     double seconds;             /* for everything; what gets no turn in time is listed as skipped, one
-                                 * row of each suite aside. 0: 120 */
+                                 * row of each suite aside. 0: 300 */
     const char *const *configs; /* INI files whose steps are measured; none: every profile of every system */
     int n_configs;
     const char *program;        /* this program, which is started again to measure starts; NULL: starts are not measured */
@@ -60,7 +60,8 @@ typedef struct gs_bench_digest {
 
 typedef struct gs_bench_row {
     enum { GS_BENCH_PEAK, GS_BENCH_OP, GS_BENCH_MODEL } suite;
-    const char *id, *family, *origin, *unit; /* unit of `figure`: "s" for ops and models */
+    const char *id, *family, *origin, *unit; /* unit of `figure`: "s" for ops and models; origin: layer, or a peak's form */
+    const char *failed;                      /* "": it was measured; else why not */
     const char *params;                      /* hash of what was asked; rows that differ in it are not compared */
     bool more_is_better;                     /* a rate, not a time */
     gs_bench_figure figure, cold, warm;      /* cold, warm: seconds from a process's start to the first step, models only */
@@ -73,6 +74,7 @@ typedef struct gs_bench_file {
     char *path;
     char name[100];              /* for people: device and driver */
     const char *device, *driver, *platform, *host, *cpu, *gesso, *config, *date, *kind;
+    char *environment;           /* switches that were set: "GESSO_GEMM=tile" */
     gs_bench_row *rows;
     int n_rows;
     struct cJSON *json;          /* holds all the texts above */
@@ -83,7 +85,7 @@ gs_status gs_bench_load(const char *path, gs_bench_file *out);
 gs_status gs_bench_parse(const char *text, const char *path, gs_bench_file *out);
 void gs_bench_file_free(gs_bench_file *f); /* accepts an empty one */
 
-/* ---- comparing (compare.c, report_html.c) ---- */
+/* ---- comparing (compare.c, report.c) ---- */
 
 #define GS_BENCH_FILES 8 /* at most, side by side */
 

@@ -33,7 +33,8 @@ typedef struct gs__stat {    /* seconds a run */
 
 typedef gs_status gs__run_fn(void *user);
 /* Times fn, which enqueues one run. Warms up first (two runs at least: the first may build kernels), then takes samples of as many runs as take
- * some 10 ms, each ended by waiting for the device, until `seconds` are spent: 3 samples at least, 40 at most. */
+ * some 10 ms, each ended by waiting for the device, until `seconds` are spent: 3 samples at least, 40 at most. When one
+ * run takes longer than `seconds`, it is the only sample. */
 gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, gs__stat *out);
 /* Median and median absolute deviation; sorts v. */
 double gs__median(double *v, int n);
@@ -118,5 +119,16 @@ void gs__models_json(cJSON *list, const char *only);
  * are spent. */
 typedef struct gs__starts { double cold, warm, warm_mad; int warm_samples; } gs__starts;
 gs_status gs__measure_starts(const char *program, const char *device, const char *model, double seconds, gs__starts *out);
+
+/* ---- compare.c ---- */
+
+/* The relative difference of two figures that is taken for noise. */
+double gs__noise(const gs_bench_figure *a, const gs_bench_figure *b);
+/* Families of ops, in order: fills names up to max, returns how many. */
+int gs__families(const gs_bench_comparison *c, const char **names, int max);
+/* NULL: the models. */
+bool gs__in_family(const gs_bench_line *l, const char *family);
+/* Geometric mean over a family's n comparable rows; 0 when n is 0. */
+double gs__mean_speed(const gs_bench_comparison *c, int file, const char *family, int *n);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include "bench/bench_int.h"
 
-enum { MAX_OUTPUTS = 6 };
+enum { MAX_OUTPUTS = 6, FEWEST_RUNS = 3 };
 
 /* One case on the device. */
 typedef struct subject {
@@ -195,8 +195,8 @@ gs_status gs__bench_ops(gs__bench *b, double until)
         const double left = until - gs_now();
         cJSON *o;
 
-        if (left <= 0 && i > 0) { /* one at least is measured */
-            gs__bench_skip(b, c->id, "no time left: --seconds");
+        if (i > 0 && (left <= 0 || (b->gflops > 0 && FEWEST_RUNS * flops_of(c) * 1e-9 / b->gflops > left))) { /* one at least is measured */
+            gs__bench_skip(b, c->id, left > 0 ? "takes longer than there is time: --seconds" : "no time left: --seconds");
             continue;
         }
         gs__bench_say(b, "op %d of %d, %s", i + 1, n, c->id);

@@ -76,7 +76,7 @@ static gs_status fma_form(gs__bench *b, const char *file, const char *name, int 
     const float half = 0.5f, one = 1.0f;
     float *got = gs_xalloc(n * sizeof *got);
     launch l = { .d = d, .groups = { groups, 1, 1 }, .local = { items, 1, 1 } };
-    int32_t rounds = 64;
+    int32_t rounds = 2;
     gs_buffer *out = NULL;
     gs_program *p;
     gs__stat s;

@@ -7,7 +7,7 @@
 
 #include "bench/bench_int.h"
 
-#define DEFAULT_SECONDS 120.0
+#define DEFAULT_SECONDS 300.0
 
 void gs__bench_say(const gs__bench *b, const char *fmt, ...)
 {

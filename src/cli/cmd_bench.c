@@ -12,7 +12,7 @@ static const cli_option options[] = {
     { 'O', "ops", .type = CLI_FLAG, .help = "products, convolutions, normalisation and the rest at the shapes of the systems' layers" },
     { 'm', "models", .type = CLI_FLAG, .help = "training steps: time, memory, cold and warm start" },
     CLI_DEVICE,
-    { 's', "seconds", "N", CLI_INT, 1, 86400, "120", .help = "for everything; what gets no turn is listed" },
+    { 's', "seconds", "N", CLI_INT, 1, 86400, "300", .help = "for everything; what has no turn by then is listed, what has begun is finished" },
     { 'c', "case", "PATTERN", CLI_TEXT, .help = "only ops and models of that name, * and ? stand for any: 'conv/*/dx'" },
     { 'j', "json", "FILE", CLI_TEXT, .help = "write the result to FILE too, for \"gesso bench compare\"; -: to standard output, no text" },
     { 0, "no-starts", .type = CLI_FLAG, .help = "leave out cold and warm starts" },
