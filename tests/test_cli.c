@@ -579,6 +579,25 @@ static void test_interrupt(void **state)
     }
 }
 
+/* A result against itself: every ratio is 1, nothing beyond noise; what is no result is refused. */
+static void test_bench_compare(void **state)
+{
+    result r;
+
+    (void)state;
+    r = run("bench --ops -c gemm/256x256x256_nn -s 20 -q -j $D/a.json >/dev/null; echo status $?");
+    assert_non_null(strstr(r.out, "status 0"));
+    done(r);
+    r = run("bench compare $D/a.json $D/a.json -o $D/report.html");
+    assert_int_equal(r.status, 0);
+    assert_non_null(strstr(r.out, "gemm/256x256x256_nn"));
+    assert_non_null(strstr(r.out, "1.00x ~"));
+    done(r);
+    r = run("bench compare $D/a.json README.md; echo status $?");
+    assert_non_null(strstr(r.out, "status 1"));
+    done(r);
+}
+
 /* The documents are what the program prints today. */
 static void test_documents(void **state)
 {
@@ -655,7 +674,7 @@ int main(void)
         cmocka_unit_test(test_usage), cmocka_unit_test(test_help), cmocka_unit_test(test_files), cmocka_unit_test(test_closed_pipe),
         cmocka_unit_test(test_config), cmocka_unit_test(test_device), cmocka_unit_test(test_too_large), cmocka_unit_test(test_safetensors),
         cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_train), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
+        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_train), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_bench_compare), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);
