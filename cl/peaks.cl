@@ -1,12 +1,16 @@
 /* What a device can do at most, as `gesso bench --peaks` measures it: multiply-adds, bandwidth, and the cost of a launch. Forms for GPUs; those for
  * CPUs are in peaks_cpu.cl.
  *
- * peak_fma: out[i] = the sum of CHAINS independent chains x <- x a + b, each of rounds * 8 steps. With a = 1/2 and b = 1 every chain ends
- * at exactly 2, whatever it started from, so a compiler that leaves steps out is found out. One item an element.
+ * peak_fma: out[i] = the sum of CHAINS independent chains x <- x a + b, each of rounds * 8 steps, from x = (i + c) mod 16 in chain c. With a = b = 1 a
+ * chain counts its steps, exactly below 2^24, so a step that was left out is found out. One item an element.
+ * -DFUSED=0: as x * a + b, which the compiler may fuse or not: a device without the instruction emulates fma() slowly.
  * peak_triad: x[i] = y[i] + a z[i] over groups * WG * EACH elements (McCalpin's STREAM triad): 12 bytes an element. Items of a group lie side by side.
  * peak_launch: out[0] += 1, one item: a queue of n of them leaves n. */
 #ifndef CHAINS
 #define CHAINS 8
+#endif
+#ifndef FUSED
+#define FUSED 1
 #endif
 #ifndef WG
 #define WG 64
@@ -26,7 +30,7 @@ __kernel void peak_fma(__global float *out, const ulong out0, const float a, con
         GS_UNROLL
         for (int k = 0; k < 8; k++) {
             GS_UNROLL
-            for (int c = 0; c < CHAINS; c++) x[c] = fma(x[c], a, b);
+            for (int c = 0; c < CHAINS; c++) x[c] = FUSED ? fma(x[c], a, b) : x[c] * a + b;
         }
     }
     GS_UNROLL

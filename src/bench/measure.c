@@ -29,14 +29,15 @@ void gs__spread(double *v, int n, double *median, double *mad)
     *mad = gs__median(v, n);
 }
 
-/* Seconds of n runs with one wait behind them. */
-static gs_status sample(gs_device *d, int n, gs__run_fn *fn, void *user, double *seconds)
+/* Seconds of n runs with one wait behind them. The wait is a read, which has to see all work before it: Rusticl's clFinish may return early. */
+static gs_status sample(gs_device *d, gs_buffer *fence, int n, gs__run_fn *fn, void *user, double *seconds)
 {
     const double start = gs_now();
+    uint32_t word;
     gs_status st = GS_OK;
 
     for (int i = 0; i < n; i++) TRY(fn(user));
-    TRY(d->drv->finish(d));
+    TRY(d->drv->read(d, fence, 0, &word, sizeof word));
     *seconds = gs_now() - start;
 done:
     return st;
@@ -45,26 +46,29 @@ done:
 gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, gs__stat *out)
 {
     double v[MAX_SAMPLES], t, warm;
+    gs_buffer *fence = NULL;
     gs_status st = GS_OK;
     const double start = gs_now();
 
     *out = (gs__stat){ .reps = 1 };
-    TRY(sample(d, 1, fn, user, &t)); /* drivers build kernels when they first run */
+    TRY(d->drv->alloc(d, GS_ALIGN, &fence));
+    TRY(d->drv->fill(d, fence, 0, 0, GS_ALIGN));
+    TRY(sample(d, fence, 1, fn, user, &t)); /* drivers build kernels when they first run */
     do {
-        TRY(sample(d, 1, fn, user, &t));
+        TRY(sample(d, fence, 1, fn, user, &t));
         warm = gs_now() - start;
     } while (warm < 0.1 * seconds && t < SAMPLE_SECONDS);
     if (t > seconds) { /* a slow device: what was seen is all there is time for */
         out->median = out->best = t;
         out->samples = 1;
-        return GS_OK;
+        goto done;
     }
     if (t < SAMPLE_SECONDS) out->reps = (int)GS_MIN(SAMPLE_SECONDS / GS_MAX(t, 1e-7) + 1, MAX_REPS);
     while (out->samples < MAX_SAMPLES && (out->samples < MIN_SAMPLES || gs_now() - start < seconds)) {
         const clock_t c = clock();
         double cpu;
 
-        TRY(sample(d, out->reps, fn, user, &t));
+        TRY(sample(d, fence, out->reps, fn, user, &t));
         cpu = (double)(clock() - c) / CLOCKS_PER_SEC / out->reps;
         if (out->samples == 0 || t / out->reps < out->best) out->best = t / out->reps;
         if (out->samples == 0 || cpu < out->cpu) out->cpu = cpu;
@@ -72,6 +76,7 @@ gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, 
     }
     gs__spread(v, out->samples, &out->median, &out->mad);
 done:
+    if (fence) d->drv->free(d, fence);
     return st;
 }
 

@@ -196,20 +196,21 @@ done:
     return st;
 }
 
-/* What the host does of a step: feeding and enqueueing with an idle device. */
-static gs_status host_part(work *w, double *seconds)
+/* What the host does of a step: feeding and enqueueing with an idle device. A step of `step` seconds decides on the number of samples. */
+static gs_status host_part(work *w, double step, double *seconds)
 {
+    const int n = step > 0.5 ? 1 : HOST_SAMPLES;
     double v[HOST_SAMPLES];
     gs_status st = GS_OK;
 
-    for (int i = 0; i < HOST_SAMPLES; i++) {
+    for (int i = 0; i < n; i++) {
         const double start = gs_now();
 
         TRY(one_step(w));
         v[i] = gs_now() - start;
         TRY(w->d->drv->finish(w->d));
     }
-    *seconds = gs__median(v, HOST_SAMPLES);
+    *seconds = gs__median(v, n);
 done:
     return st;
 }
@@ -438,7 +439,7 @@ static gs_status measure_model(gs__bench *b, const model *m, double seconds, cJS
     cJSON_AddNumberToObject(o, "batch", w.batch);
     TRY(first_steps(&w, &dg));
     TRY(gs__measure(d, 0.7 * seconds, one_step, &w, &t));
-    TRY(host_part(&w, &host));
+    TRY(host_part(&w, t.median, &host));
     gs__stat_json(o, &t);
     cJSON_AddNumberToObject(o, "images_per_second", w.batch / t.median);
     cJSON_AddNumberToObject(o, "host_seconds", host);
@@ -491,6 +492,7 @@ gs_status gs__bench_models(gs__bench *b, double until)
     cJSON *rows = cJSON_AddArrayToObject(b->json, "models");
     const int n_configs = GS_MIN(b->o->n_configs, MAX_MODELS), total = n_configs ? n_configs : all_models(list);
     const double for_steps = gs_now() + (b->o->program ? 0.6 : 1.0) * (until - gs_now());
+    double last = 0; /* seconds that the model before took, its kernels' building included */
     int n = 0;
 
     for (int i = 0; i < total; i++) {
@@ -503,10 +505,10 @@ gs_status gs__bench_models(gs__bench *b, double until)
         if (n_configs || gs__bench_wanted(b->o->only, list[i].id)) list[n++] = list[i];
     }
     for (int i = 0; i < n; i++) {
-        const double left = for_steps - gs_now();
+        const double now = gs_now(), left = for_steps - now;
         cJSON *o;
 
-        if (left <= 0 && i > 0) { /* one at least is measured */
+        if (left <= 0.5 * last && i > 0) { /* one at least is measured */
             gs__bench_skip(b, list[i].id, "no time left: --seconds");
             continue;
         }
@@ -515,6 +517,7 @@ gs_status gs__bench_models(gs__bench *b, double until)
         cJSON_AddStringToObject(o, "id", list[i].id);
         if (measure_model(b, &list[i], left / (n - i), o) != GS_OK) cJSON_AddStringToObject(o, "failed", gs_last_error());
         cJSON_AddItemToArray(rows, o);
+        last = gs_now() - now;
     }
     for (int i = 0; i < n && b->o->program; i++) {
         cJSON *o, *row = NULL;

@@ -94,6 +94,12 @@ static double flops_of(const gs__case *c)
     return 0;
 }
 
+/* Enough work that the share of the peak is the kernel's and not the launch's. */
+static bool big(const gs__case *c)
+{
+    return flops_of(c) > 1e7;
+}
+
 /* The least that must move: each operand read once, each result written once, each variable both. */
 static double bytes_of(const subject *s)
 {
@@ -184,6 +190,7 @@ gs_status gs__bench_ops(gs__bench *b, double until)
     int total, n = 0;
     gs__case *cases = gs__cases(&total);
     cJSON *list = cJSON_AddArrayToObject(b->json, "ops"), **rows;
+    double reach = 1; /* the smallest share of the peak so far: how slow the next product may be */
     int *order;
 
     for (int i = 0; i < total; i++)
@@ -195,7 +202,7 @@ gs_status gs__bench_ops(gs__bench *b, double until)
         const double left = until - gs_now();
         cJSON *o;
 
-        if (i > 0 && (left <= 0 || (b->gflops > 0 && FEWEST_RUNS * flops_of(c) * 1e-9 / b->gflops > left))) { /* one at least is measured */
+        if (i > 0 && (left <= 0 || (b->gflops > 0 && FEWEST_RUNS * flops_of(c) * 1e-9 / (b->gflops * reach) > left))) { /* one at least is measured */
             gs__bench_skip(b, c->id, left > 0 ? "takes longer than there is time: --seconds" : "no time left: --seconds");
             continue;
         }
@@ -203,6 +210,7 @@ gs_status gs__bench_ops(gs__bench *b, double until)
         o = rows[order[i]] = cJSON_CreateObject();
         gs__case_json(c, o);
         if (measure_case(b, c, GS_MAX(left / (n - i), 0.02), o) != GS_OK) cJSON_AddStringToObject(o, "failed", gs_last_error());
+        else if (big(c)) reach = GS_MIN(reach, cJSON_GetObjectItemCaseSensitive(o, "share")->valuedouble);
     }
     for (int i = 0; i < n; i++)
         if (rows[i]) cJSON_AddItemToArray(list, rows[i]);
