@@ -259,6 +259,165 @@ static void a_result_has_its_fields(void **state)
     cJSON_Delete(result);
 }
 
+/* ---- comparing ---- */
+
+static void load_both(gs_bench_file files[2])
+{
+    assert_ok(gs_bench_load("tests/fixtures/bench_a.json", &files[0]));
+    assert_ok(gs_bench_load("tests/fixtures/bench_b.json", &files[1]));
+}
+
+static const gs_bench_pair *pair(const gs_bench_comparison *c, const char *id, int file)
+{
+    for (int i = 0; i < c->n_lines; i++)
+        if (strcmp(c->lines[i].of->id, id) == 0) return &c->lines[i].pair[file];
+    fail_msg("there is no row %s", id);
+    return NULL;
+}
+
+static void pairs_say_how_fast_how_sure_and_whether_alike(void **state)
+{
+    gs_bench_file files[2];
+    gs_bench_comparison c;
+    const gs_bench_pair *p;
+    int n;
+
+    (void)state;
+    load_both(files);
+    assert_ok(gs_bench_compare(files, 2, 0, &c));
+    assert_int_equal(c.n_lines, 8);
+    p = pair(&c, "fma/gpu", 1); /* a rate: more is faster */
+    assert_true(p->speed == 2 && !p->noise);
+    p = pair(&c, "launch/finish", 1); /* a time: less is faster */
+    assert_true(p->speed == 2 && !p->noise);
+    p = pair(&c, "gemm/faster", 1);
+    assert_true(p->speed == 2 && !p->noise && p->result == GS_BENCH_SAME && !p->why);
+    p = pair(&c, "gemm/noise", 1); /* 5 % apart, with a spread of 10 % each; the sketch is another, and the file itself says wrong */
+    assert_true(p->noise && p->result == GS_BENCH_DIFFERS && p->row->digest.verdict == GS_BENCH_WRONG);
+    assert_string_equal(pair(&c, "conv/changed", 1)->why, "other parameters");
+    assert_string_equal(pair(&c, "conv/fails", 1)->why, "failed in the base");
+    assert_string_equal(pair(&c, "conv/fails", 0)->why, "failed");
+    assert_string_equal(pair(&c, "conv/new", 1)->why, "not measured in the base");
+    p = pair(&c, "cgan/concat", 1);
+    assert_true(p->speed == 0.5 && p->result == GS_BENCH_SAME_BYTES);
+    assert_true(gs_test_contains(c.notes.data, "0.2.0") && gs_test_contains(c.notes.data, "GESSO_GEMM=tile"));
+    assert_true(fabs(gs__mean_speed(&c, 1, "gemm", &n) - sqrt(2 * 2 / 2.1)) < 1e-12 && n == 2);
+    gs_bench_comparison_free(&c);
+    assert_ok(gs_bench_compare(files, 2, 1, &c)); /* the other way round */
+    assert_true(pair(&c, "gemm/faster", 0)->speed == 0.5);
+    gs_bench_comparison_free(&c);
+    assert_fails(gs_bench_compare(files, 1, 0, &c), GS_EUSAGE, "2 to 8");
+    assert_fails(gs_bench_compare(files, 2, 2, &c), GS_EUSAGE, "no file 3");
+    for (int i = 0; i < 2; i++) gs_bench_file_free(&files[i]);
+}
+
+static void comparisons_are_written(void **state)
+{
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "report.html"), *text_path = gs_path_join(dir, "text"), *html, *text;
+    gs_bench_file files[2];
+    gs_bench_comparison c;
+    FILE *out = fopen(text_path, "w");
+
+    (void)state;
+    load_both(files);
+    assert_ok(gs_bench_compare(files, 2, 0, &c));
+    gs_bench_compare_print(&c, out);
+    fclose(out);
+    text = gs_test_slurp(text_path);
+    assert_true(gs_test_contains(text, "2.00x") && gs_test_contains(text, "0.95x ~ ! W") && gs_test_contains(text, "(other parameters)"));
+    assert_ok(gs_bench_compare_html(&c, path));
+    html = gs_test_slurp(path);
+    assert_true(gs_test_contains(html, "Card &lt;A&gt;") && !gs_test_contains(html, "Card <A>")); /* what a file holds is text, never markup */
+    assert_true(gs_test_contains(html, "<svg ") && gs_test_contains(html, "</html>"));
+    assert_false(gs_test_contains(html, "<script") || gs_test_contains(html, "http:") || gs_test_contains(html, "https:")); /* loads nothing */
+    assert_false(gs_test_contains(html, "nan") || gs_test_contains(html, "inf\""));
+    gs_bench_comparison_free(&c);
+    for (int i = 0; i < 2; i++) gs_bench_file_free(&files[i]);
+    free(html);
+    free(text);
+    free(text_path);
+    free(path);
+    free(dir);
+}
+
+/* The first file's text with one part replaced. */
+static char *changed(const char *from, const char *to)
+{
+    char *text = gs_test_slurp("tests/fixtures/bench_a.json"), *at = strstr(text, from);
+    gs_str s = { 0 };
+
+    if (!at) fail_msg("the file does not hold %s", from);
+    gs_str_append(&s, text, (size_t)(at - text));
+    gs_str_printf(&s, "%s%s", to, at + strlen(from));
+    free(text);
+    return s.data;
+}
+
+static void broken_files_are_refused(void **state)
+{
+    static const struct { const char *from, *to, *says; } changes[] = {
+        { "\"gesso-bench\"", "\"other\"", "not a result" },
+        { "\"version\": 1", "\"version\": 2", "version 2" },
+        { "\"version\": 1,", "", "version 0" },
+        { "\"driver\": \"1.0\"", "\"driver\": 1", "driver is not a text" },
+        { "\"device\": {", "\"device\": [], \"x\": {", "device is not an object" },
+        { "\"environment\": {}", "\"environment\": { \"A\": 1 }", "environment" },
+        { "\"value\": 1000", "\"value\": 0", "peaks[0].value is 0" },
+        { "\"value\": 1000", "\"value\": -1", "out of range" },
+        { "\"value\": 1000", "\"value\": 1e99", "out of range" },
+        { "\"seconds\": 0.002", "\"seconds\": \"fast\"", "ops[0].seconds is not a number" },
+        { "\"seconds\": 0.002,", "", "ops[0].seconds is missing" },
+        { "\"hash\": \"1\",", "", "ops[0].hash is missing" },
+        { "[1, 0.5, -0.5, 0.25]", "[1, 0.5]", "four numbers" },
+        { "[1, 0.5, -0.5, 0.25]", "[1, 0.5, -0.5, 0.25, 3]", "four numbers" },
+        { "[1, 0.5, -0.5, 0.25]", "[1, 0.5, null, 0.25]", "four numbers" },
+        { "\"gemm/noise\"", "\"gemm/faster\"", "stands there twice" },
+        { "\"ops\": [", "\"ops\": 3, \"x\": [", "ops is not a list" },
+        { "\"images_per_second\": 6400,", "", "images_per_second is missing" },
+        { "] }", "", "not JSON" },
+    };
+    gs_bench_file f;
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(changes); i++) {
+        char *text = changed(changes[i].from, changes[i].to);
+
+        assert_fails(gs_bench_parse(text, "a.json", &f), GS_EFORMAT, changes[i].says);
+        assert_null(f.json);
+        free(text);
+    }
+    assert_fails(gs_bench_parse("", "a.json", &f), GS_EFORMAT, "a.json: not JSON");
+    assert_fails(gs_bench_load("tests/fixtures/no_such.json", &f), GS_EIO, "no_such.json");
+}
+
+static void terminals_are_safe_from_files(void **state)
+{
+    char *text = changed("\"Card <A>\"", "\"\\u001b[2Jcard\"");
+    gs_bench_file f;
+
+    (void)state;
+    assert_ok(gs_bench_parse(text, "a.json", &f));
+    assert_string_equal(f.device, "?[2Jcard");
+    gs_bench_file_free(&f);
+    free(text);
+}
+
+static void files_without_a_common_row_say_why(void **state)
+{
+    gs_bench_file files[2];
+    gs_bench_comparison c;
+
+    (void)state;
+    load_both(files);
+    files[1].n_rows = 2; /* its peaks */
+    files[0].rows += 2;  /* all but the peaks */
+    files[0].n_rows -= 2;
+    assert_fails(gs_bench_compare(files, 2, 0, &c), GS_EUSAGE, "no row in common");
+    assert_true(gs_test_contains(gs_last_error(), "has ops models") && gs_test_contains(gs_last_error(), "has peaks"));
+    files[0].rows -= 2;
+    for (int i = 0; i < 2; i++) gs_bench_file_free(&files[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +428,11 @@ int main(void)
         cmocka_unit_test(adam_is_checked_by_its_definition),
         cmocka_unit_test(bad_requests_are_refused),
         cmocka_unit_test(a_result_has_its_fields),
+        cmocka_unit_test(pairs_say_how_fast_how_sure_and_whether_alike),
+        cmocka_unit_test(comparisons_are_written),
+        cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(terminals_are_safe_from_files),
+        cmocka_unit_test(files_without_a_common_row_say_why),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

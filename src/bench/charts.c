@@ -48,7 +48,7 @@ static void put_title(gs_str *s, const char *text)
 
 /* ---- bars ---- */
 
-enum { LABEL = 150, BAR_WIDTH = 380, BAR = 13, GAP = 10, VALUES = 130 };
+enum { LABEL = 150, BAR_WIDTH = 380, BAR = 13, GAP = 10, VALUES = 130, COLUMN = 142 /* of a file's speeds */ };
 
 static double bar_value(const gs__bars *b, const gs_bench_row *r)
 {
@@ -187,7 +187,9 @@ static double reach(const gs_bench_comparison *c, const char *family)
         for (int f = 0; f < c->n_files; f++)
             if (gs__in_family(&c->lines[i], family) && f != c->base && !c->lines[i].pair[f].why)
                 most = GS_MAX(most, fabs(log2(c->lines[i].pair[f].speed)));
-    return most <= 0.5 ? 0.5 : GS_MIN(ceil(most), 6);
+    if (most <= 0.5) return 0.5;
+    most = ceil(most);
+    return most > 4 ? 6 : most; /* steps of 2 beyond 4 */
 }
 
 static void put_speed(gs_str *s, const gs_bench_comparison *c, const gs_bench_pair *p, int f, double middle, double unit, double most, double y)
@@ -202,13 +204,13 @@ static void put_speed(gs_str *s, const gs_bench_comparison *c, const gs_bench_pa
     put_title(s, text);
     gs_str_printf(s, "</circle>\n");
     snprintf(text, sizeof text, "%.2f%s%s%s", p->speed, p->noise ? " ~" : "", p->result == GS_BENCH_DIFFERS ? " differs" : "", wrong ? " WRONG" : "");
-    put_text(s, middle + unit * most + 12 + 95.0 * (f - (f > c->base)), y + 3.5, p->result == GS_BENCH_DIFFERS || wrong ? "bad" : "small", "start", text);
+    put_text(s, middle + unit * most + 12 + COLUMN * (f - (f > c->base)), y + 3.5, p->result == GS_BENCH_DIFFERS || wrong ? "bad" : "small", "start", text);
 }
 
 void gs__chart_speeds(gs_str *s, const gs_bench_comparison *c, const char *family)
 {
     const int label = 330, half = 190, lane = 9, gap = 6, top = 22, others = c->n_files - 1;
-    const double most = reach(c, family), unit = half / most, middle = label + half, step = most > 1 ? 1 : most > 0.5 ? 0.5 : 0.25;
+    const double most = reach(c, family), unit = half / most, middle = label + half, step = most > 4 ? 2 : most >= 1 ? 1 : 0.25;
     int rows = 0, y = top;
 
     for (int i = 0; i < c->n_lines; i++) rows += gs__in_family(&c->lines[i], family);
@@ -222,11 +224,11 @@ void gs__chart_speeds(gs_str *s, const gs_bench_comparison *c, const char *famil
         if (speed > 0) gs_str_printf(s, "%s %d: %.2f in the geometric mean of %d", ", file", f + 1, speed, n);
     }
     gs_str_printf(s, "</figcaption>\n");
-    open_svg(s, label + 2 * half + 12 + 95 * others + 10, top + rows * (others * lane + gap) + 6, family ? family : "training steps");
+    open_svg(s, label + 2 * half + 12 + COLUMN * others, top + rows * (others * lane + gap) + 6, family ? family : "training steps");
     for (double t = -most; t <= most + 1e-9; t += step) {
         char text[16];
 
-        snprintf(text, sizeof text, "%.3g", exp2(t));
+        snprintf(text, sizeof text, t <= -1 ? "1/%.0f" : most < 1 ? "%.2f" : "%.0f", t <= -1 ? exp2(-t) : exp2(t));
         put_line(s, middle + unit * t, top - 4, middle + unit * t, top + rows * (others * lane + gap), fabs(t) < 1e-9 ? "one" : "grid");
         put_text(s, middle + unit * t, top - 9, "small", "middle", text);
     }
@@ -240,7 +242,7 @@ void gs__chart_speeds(gs_str *s, const gs_bench_comparison *c, const char *famil
         gs_str_printf(s, "</g>\n");
         for (int f = 0; f < c->n_files; f++) {
             if (f == c->base) continue;
-            if (l->pair[f].why) put_text(s, middle + 6, y + 0.5 * lane + 3.5, "small", "start", l->pair[f].why);
+            if (l->pair[f].why) put_text(s, label + 2 * half + 12 + COLUMN * (f - (f > c->base)), y + 0.5 * lane + 3.5, "small", "start", l->pair[f].why);
             else put_speed(s, c, &l->pair[f], f, middle, unit, most, y + 0.5 * lane);
             y += lane;
         }
