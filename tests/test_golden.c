@@ -80,6 +80,12 @@ static void shared_ugatit(void **state)
     run_shared("ugatit", 4);
 }
 
+static void shared_inception(void **state)
+{
+    (void)state;
+    run_shared("inception", 2);
+}
+
 /* A copy of a fixture in which the last byte of the first element of a tensor is changed: sign and exponent. */
 static char *damaged_copy(const char *dir, const char *fixture, const char *tensor)
 {
@@ -179,7 +185,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_from_names), cmocka_unit_test(bad_files_fail), cmocka_unit_test(wrong_values_are_noticed),
         cmocka_unit_test(own_fixtures), cmocka_unit_test(shared_ops), cmocka_unit_test(shared_cgan),
-        cmocka_unit_test(shared_ugatit),
+        cmocka_unit_test(shared_ugatit), cmocka_unit_test(shared_inception),
     };
     int failed;
 

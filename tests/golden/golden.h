@@ -96,9 +96,10 @@ bool golden_host_op(golden_case *c);
 
 /* Runs op cases, many to a plan; d as in golden_exec_new. Verdicts are in the cases. */
 void golden_run_ops(golden_case *const *cases, int n, gs_device *d);
-/* Runs a case of the conditional GAN; of U-GAT-IT. */
+/* Runs a case of the conditional GAN; of U-GAT-IT; of Inception-v3. */
 void golden_run_cgan(golden_case *c, gs_device *d);
 void golden_run_ugatit(golden_case *c, gs_device *d);
+void golden_run_inception(golden_case *c, gs_device *d);
 
 /* Runs every file: prints lines for tensors out of bounds and a verdict each. Returns the number of failures; *skipped counts cases of
  * systems that are not built here. */
