@@ -78,6 +78,26 @@ static void antialiased_shrinking(void **state)
     gs_image_free(&src);
 }
 
+/* Twice as many pixels, by numbers worked out from the formulas. */
+static void other_filters(void **state)
+{
+    static const uint8_t edge[4] = { 0, 0, 255, 255 }, steps[4] = { 0, 100, 200, 250 };
+    static const uint8_t cubic[8] = { 0, 0, 0, 52, 203, 255, 255, 255 }, corner[8] = { 0, 50, 100, 150, 200, 225, 250, 250 };
+    gs_image src, out;
+
+    (void)state;
+    assert_ok(gs_image_new(&src, 4, 1, 1));
+    memcpy(src.px, edge, 4);
+    assert_ok(gs_image_resize(&out, &src, 8, 1, GS_RESIZE_BICUBIC));
+    assert_memory_equal(out.px, cubic, 8);
+    gs_image_free(&out);
+    memcpy(src.px, steps, 4);
+    assert_ok(gs_image_resize(&out, &src, 8, 1, GS_RESIZE_CORNER));
+    assert_memory_equal(out.px, corner, 8);
+    gs_image_free(&out);
+    gs_image_free(&src);
+}
+
 static void heat_maps(void **state)
 {
     const float constant[4] = { 3, 3, 3, 3 }, ramp[4] = { 0, 1, 2, NAN };
@@ -101,7 +121,7 @@ static void heat_maps(void **state)
 
 static void folders_with_bad_pictures(void **state)
 {
-    const gs_pictures_opts o = { .side = 16, .extra = 4, .threads = 1, .memory = 1 << 20 };
+    const gs_pictures_opts o = { .side = 16, .extra = 4, .filter = GS_RESIZE_ANTIALIAS, .threads = 1, .memory = 1 << 20 };
     char *mixed = join("mixed"), *empty = join("none"), *bad = join("bad"), *missing = join("missing");
     gs_pictures *p;
 
@@ -129,7 +149,7 @@ static void folders_with_bad_pictures(void **state)
 static void samples(void **state)
 {
     enum { N = 5, SIDE = 16, PIXELS = 3 * SIDE * SIDE };
-    gs_pictures_opts o = { .side = SIDE, .extra = 8, .memory = 1 << 20 };
+    gs_pictures_opts o = { .side = SIDE, .extra = 8, .filter = GS_RESIZE_ANTIALIAS, .memory = 1 << 20 };
     char *folder = join("five");
     float x[PIXELS], y[PIXELS];
     gs_pictures *held, *read;
@@ -270,7 +290,7 @@ static void sheets(void **state)
     assert_ok(gs_image_read(path, NULL, &img));
     assert_int_equal(img.w, 4 * 32);
     assert_int_equal(img.h, 7 * 32);
-    assert_ok(gs_picture_load(face, 32, x, NULL, NULL));
+    assert_ok(gs_picture_load(face, 32, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
     for (int i = 0; i < 32 * 32; i++) /* the last column begins with the second test picture */
         assert_in_range(img.px[((size_t)(i / 32) * img.w + 96 + i % 32) * 3], (int)((x[i] + 1) * 127.5f), (int)((x[i] + 1) * 127.5f) + 1);
     gs_image_free(&img);
@@ -404,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(antialiased_shrinking),
+        cmocka_unit_test(other_filters),
         cmocka_unit_test(heat_maps),
         cmocka_unit_test(folders_with_bad_pictures),
         cmocka_unit_test(samples),

@@ -89,7 +89,7 @@ static gs_status translate_one(job *j, const char *input)
     int w = 0, h = 0;
     gs_status st = GS_OK;
 
-    TRY(gs_picture_load(input, side, j->x, &w, &h));
+    TRY(gs_picture_load(input, side, j->info.filter, j->x, &w, &h));
     TRY(gs_plan_feed(j->plan, "x", j->x));
     TRY(gs_plan_run(j->plan, 0, 0));
     TRY(gs_plan_fetch(j->plan, "image", j->x));

@@ -121,16 +121,17 @@ gs_status gs_image_convert(gs_image *img, int channels, const uint8_t background
     return GS_OK;
 }
 
-static void bilinear_row(uint8_t *dst, const gs_image *src, int y, int w, int h)
+/* half: where a pixel's centre lies in it, 0.5 or, at its corner, 0. */
+static void bilinear_row(uint8_t *dst, const gs_image *src, int y, int w, int h, double half)
 {
-    const double sy = (y + 0.5) * src->h / h - 0.5;
+    const double sy = (y + half) * src->h / h - half;
     const double cy = GS_MIN(GS_MAX(sy, 0.0), src->h - 1.0);
     const int y0 = (int)cy, y1 = GS_MIN(y0 + 1, src->h - 1), c = src->c;
     const float fy = (float)(cy - y0);
     const uint8_t *r0 = src->px + (size_t)y0 * src->w * c, *r1 = src->px + (size_t)y1 * src->w * c;
 
     for (int x = 0; x < w; x++) {
-        const double sx = (x + 0.5) * src->w / w - 0.5;
+        const double sx = (x + half) * src->w / w - half;
         const double cx = GS_MIN(GS_MAX(sx, 0.0), src->w - 1.0);
         const int x0 = (int)cx, x1 = GS_MIN(x0 + 1, src->w - 1);
         const float fx = (float)(cx - x0);
@@ -156,7 +157,9 @@ gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_i
 {
     gs_status st;
 
-    if (method == GS_RESIZE_ANTIALIAS) return gs__image_resize_antialias(out, src, w, h);
+    if (method == GS_RESIZE_ANTIALIAS || method == GS_RESIZE_BICUBIC) {
+        return gs__image_resize_antialias(out, src, w, h, method == GS_RESIZE_BICUBIC);
+    }
     st = gs_image_new(out, w, h, src->c);
     if (st != GS_OK) return st;
     for (int y = 0; y < h; y++) {
@@ -165,7 +168,7 @@ gs_status gs_image_resize(gs_image *out, const gs_image *src, int w, int h, gs_i
         if (method == GS_RESIZE_NEAREST)
             nearest_row(row, src, y, w, h);
         else
-            bilinear_row(row, src, y, w, h);
+            bilinear_row(row, src, y, w, h, method == GS_RESIZE_CORNER ? 0 : 0.5);
     }
     return GS_OK;
 }

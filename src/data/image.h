@@ -65,9 +65,11 @@ gs_status gs_png_encode(const gs_image *img, uint8_t **data, size_t *size);
 gs_status gs_image_convert(gs_image *img, int channels, const uint8_t background[3]);
 
 typedef enum gs_image_filter {
-    GS_RESIZE_BILINEAR, /* half-pixel centres, edges clamped, two taps a side: no low-pass when shrinking */
-    GS_RESIZE_NEAREST,  /* the pixel under the centre: floor((i + 0.5) * src / dst); for label maps */
-    GS_RESIZE_ANTIALIAS /* bilinear with the filter widened when shrinking, as PIL does */
+    GS_RESIZE_BILINEAR,  /* half-pixel centres, edges clamped, two taps a side: no low-pass when shrinking */
+    GS_RESIZE_NEAREST,   /* the pixel under the centre: floor((i + 0.5) * src / dst); for label maps */
+    GS_RESIZE_ANTIALIAS, /* bilinear with the filter widened when shrinking, as PIL does */
+    GS_RESIZE_BICUBIC,   /* the same with the cubic of a = -0.5 */
+    GS_RESIZE_CORNER     /* bilinear of two taps at i * src / dst, without the half pixel: TensorFlow 1's default */
 } gs_image_filter;
 
 /* A fresh picture of w x h; src stays. GS_EINVAL, GS_ENOMEM. */

@@ -20,7 +20,7 @@ struct gs_pictures {
     int64_t round;        /* -1: none yet */
 };
 
-static gs_status read_resized(const char *path, int side, gs_image *out, int *w, int *h)
+static gs_status read_resized(const char *path, int side, gs_image_filter filter, gs_image *out, int *w, int *h)
 {
     const gs_image_opts io = { .channels = 3, .background = { 255, 255, 255 } };
     gs_image img = {0};
@@ -30,9 +30,25 @@ static gs_status read_resized(const char *path, int side, gs_image *out, int *w,
     TRY(gs_image_read(path, &io, &img));
     if (w) *w = img.w;
     if (h) *h = img.h;
-    TRY(gs_image_resize(out, &img, side, side, GS_RESIZE_ANTIALIAS));
+    TRY(gs_image_resize(out, &img, side, side, filter));
 done:
     gs_image_free(&img);
+    return st;
+}
+
+/* A training picture as it is held. */
+static gs_status read_training(const gs_pictures_opts *o, const char *path, gs_image *out)
+{
+    const int full = o->side + o->extra;
+    const bool twice = o->filter == GS_RESIZE_CORNER && o->extra > 0;
+    gs_image first = {0};
+    gs_status st = GS_OK;
+
+    *out = (gs_image){0};
+    TRY(read_resized(path, twice ? o->side : full, o->filter, twice ? &first : out, NULL, NULL));
+    if (twice) TRY(gs_image_resize(out, &first, full, full, o->filter));
+done:
+    gs_image_free(&first);
     return st;
 }
 
@@ -62,7 +78,7 @@ static void read_one(void *user, int i)
     const size_t bytes = (size_t)side * side * 3;
     gs_image img;
 
-    if (read_resized(p->list.files[i].path, side, &img, NULL, NULL) != GS_OK) {
+    if (read_training(&p->o, p->list.files[i].path, &img) != GS_OK) {
         j->errors[i] = gs_xstrdup(gs_last_error());
         return;
     }
@@ -161,7 +177,7 @@ static gs_status bytes_of(const gs_pictures *p, int i, gs_image *read, const uin
     gs_status st = GS_OK;
 
     *read = (gs_image){0};
-    if (!p->held[i]) st = read_resized(p->list.files[i].path, p->o.side + p->o.extra, read, NULL, NULL);
+    if (!p->held[i]) st = read_training(&p->o, p->list.files[i].path, read);
     *px = p->held[i] ? p->held[i] : read->px;
     return st;
 }
@@ -197,13 +213,13 @@ gs_status gs_pictures_sample(gs_pictures *p, uint64_t seed, int stream, int64_t 
 gs_status gs_pictures_plain(gs_pictures *p, int i, float *x)
 {
     if (i < 0 || i >= p->list.n) return gs_fail(GS_EINVAL, "picture %d of %d", i, p->list.n);
-    return gs_picture_load(p->list.files[i].path, p->o.side, x, NULL, NULL);
+    return gs_picture_load(p->list.files[i].path, p->o.side, p->o.filter, x, NULL, NULL);
 }
 
-gs_status gs_picture_load(const char *path, int side, float *x, int *w, int *h)
+gs_status gs_picture_load(const char *path, int side, gs_image_filter filter, float *x, int *w, int *h)
 {
     gs_image img;
-    const gs_status st = read_resized(path, side, &img, w, h);
+    const gs_status st = read_resized(path, side, filter, &img, w, h);
 
     if (st == GS_OK) cut(img.px, side, 0, 0, side, false, x);
     gs_image_free(&img);

@@ -12,6 +12,7 @@ typedef struct gs_pictures gs_pictures;
 typedef struct gs_pictures_opts {
     int side;       /* samples are side x side, 3 channels */
     int extra;      /* pictures are held at (side + extra) x (side + extra), from which a sample is cut */
+    gs_image_filter filter; /* how they are resized; CORNER: to side first and from there, as U-GAT-IT's TensorFlow code does */
     int max_items;  /* at most so many, in the order of names; 0: all */
     int threads;    /* that decode at the start; 0: one a core */
     size_t memory;  /* bytes of resized pictures that stay in memory */
@@ -32,7 +33,7 @@ gs_status gs_pictures_plain(gs_pictures *p, int i, float *x);
 
 /* A picture file as a test sample: resized to side x side whatever its shape, x (3,side,side) in [-1,1]. w, h (may be NULL): the
  * file's own size. GS_EIO, GS_EFORMAT, GS_ELIMIT. */
-gs_status gs_picture_load(const char *path, int side, float *x, int *w, int *h);
+gs_status gs_picture_load(const char *path, int side, gs_image_filter filter, float *x, int *w, int *h);
 
 /* Paths of the .png, .jpg and .jpeg files of a folder and its subfolders, sorted; each begins with dir. Free each and the array with free(). */
 gs_status gs_pictures_list(const char *dir, char ***paths, int *n);

@@ -1,4 +1,4 @@
-/* Resampling 8-bit pictures with a triangle filter that widens when shrinking, so that nothing aliases: PIL's "bilinear", to a level or so.
+/* Resampling 8-bit pictures with a filter that widens when shrinking, so that nothing aliases: PIL's "bilinear" and "bicubic", to a level or so.
  * The two axes are done one after the other and rounded to 8 bits in between, as there. */
 #include <math.h>
 #include <stdlib.h>
@@ -19,9 +19,17 @@ static void taps_free(taps *t)
     free(t->weight);
 }
 
-static gs_status taps_make(taps *t, int in, int out)
+/* The filters at distance d from their centre: a triangle, and Keys' cubic with a = -0.5. */
+static double weight_at(double d, bool cubic)
 {
-    const double scale = (double)in / out, support = fmax(scale, 1.0); /* half the filter's width */
+    d = fabs(d);
+    if (!cubic) return fmax(0, 1 - d);
+    return d < 1 ? (1.5 * d - 2.5) * d * d + 1 : d < 2 ? ((-0.5 * d + 2.5) * d - 4) * d + 2 : 0;
+}
+
+static gs_status taps_make(taps *t, int in, int out, bool cubic)
+{
+    const double scale = (double)in / out, stretch = fmax(scale, 1.0), support = (cubic ? 2 : 1) * stretch; /* half the filter's width */
 
     t->width = (int)ceil(support) * 2 + 1;
     t->first = gs_try_alloc((size_t)out, sizeof *t->first, "a resampling filter");
@@ -36,8 +44,8 @@ static gs_status taps_make(taps *t, int in, int out)
 
         t->first[i] = lo;
         t->count[i] = hi - lo;
-        for (int k = 0; k < hi - lo; k++) total += fmax(0, 1 - fabs(lo + k - centre + 0.5) / support);
-        for (int k = 0; k < hi - lo; k++) w[k] = (float)(fmax(0, 1 - fabs(lo + k - centre + 0.5) / support) / total);
+        for (int k = 0; k < hi - lo; k++) total += weight_at((lo + k - centre + 0.5) / stretch, cubic);
+        for (int k = 0; k < hi - lo; k++) w[k] = (float)(weight_at((lo + k - centre + 0.5) / stretch, cubic) / total);
     }
     return GS_OK;
 }
@@ -61,7 +69,7 @@ static void filter(uint8_t *dst, const uint8_t *src, const taps *t, int i, int c
     }
 }
 
-gs_status gs__image_resize_antialias(gs_image *out, const gs_image *src, int w, int h)
+gs_status gs__image_resize_antialias(gs_image *out, const gs_image *src, int w, int h, bool cubic)
 {
     const int c = src->c;
     taps across = {0}, down = {0};
@@ -71,8 +79,8 @@ gs_status gs__image_resize_antialias(gs_image *out, const gs_image *src, int w, 
     *out = (gs_image){0};
     TRY(gs_image_new(out, w, h, c));
     TRY(gs_image_new(&half, w, src->h, c));
-    TRY(taps_make(&across, src->w, w));
-    TRY(taps_make(&down, src->h, h));
+    TRY(taps_make(&across, src->w, w, cubic));
+    TRY(taps_make(&down, src->h, h, cubic));
     for (int y = 0; y < src->h; y++)
         for (int x = 0; x < w; x++)
             filter(half.px + ((size_t)y * w + x) * c, src->px + (size_t)y * src->w * c, &across, x, c, (size_t)c);

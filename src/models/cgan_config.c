@@ -4,6 +4,7 @@
 
 #include "base/base.h"
 #include "models/cgan.h"
+#include "models/options.h"
 
 #define BIG 2147483647.0
 
@@ -149,76 +150,14 @@ const char *gs_cgan_preset(const char *profile, const char *key)
 
 /* ---- options from text ---- */
 
-typedef struct source {
-    gs_config_lookup *get;
-    void *user;
-    gs_cgan_profile profile;
-    gs_status st; /* the first failure */
-} source;
-
-static const gs_config_row *row_of(const char *key)
+static const char *preset_in(const void *which, const char *key)
 {
-    for (size_t i = 0; i < GS_COUNT(rows); i++) {
-        if (strcmp(rows[i].key, key) == 0) return &rows[i];
-    }
-    return NULL;
+    return preset_of(*(const gs_cgan_profile *)which, key);
 }
 
-/* The text of a key: what was given, else the profile's preset, else the row's. */
-static const char *text(source *s, const char *key)
+static void steps(gs_options *s, const char *key, int *list, int *n)
 {
-    const gs_config_row *r = row_of(key);
-    const char *v = s->get ? s->get(s->user, r->section, key) : NULL;
-    const char *preset = preset_of(s->profile, key);
-
-    if (v && strcmp(v, "auto") != 0) return v;
-    return preset ? preset : r->preset;
-}
-
-static double number(source *s, const char *key)
-{
-    const gs_config_row *r = row_of(key);
-    const char *v = text(s, key);
-    double x = 0;
-
-    if (!gs_parse_f64(v, &x) || x < r->min || x > r->max || (r->type == GS_CONFIG_INT && x != (double)(int64_t)x)) {
-        if (s->st == GS_OK) {
-            s->st = gs_fail(GS_ECONFIG, "[%s] %s = %s: wants %s from %g to %g", r->section, key, v,
-                            r->type == GS_CONFIG_INT ? "a whole number" : "a number", r->min, r->max);
-        }
-        return r->min;
-    }
-    return x;
-}
-
-/* Index of the value among the row's choices. */
-static int choice(source *s, const char *key)
-{
-    const gs_config_row *r = row_of(key);
-    const char *v = text(s, key), *c = r->choices;
-    const size_t len = strlen(v);
-
-    for (int i = 0; *c; i++) {
-        const size_t n = strcspn(c, " ");
-
-        if (n == len && memcmp(c, v, n) == 0) return i;
-        c += n;
-        while (*c == ' ') c++;
-    }
-    if (s->st == GS_OK) s->st = gs_fail(GS_ECONFIG, "[%s] %s = %s: wants one of: %s", r->section, key, v, r->choices);
-    return 0;
-}
-
-static bool flag(source *s, const char *key)
-{
-    const char *v = text(s, key);
-
-    return strcmp(v, "1") == 0 || strcmp(v, "true") == 0 || strcmp(v, "yes") == 0;
-}
-
-static void steps(source *s, const char *key, int *list, int *n)
-{
-    char *copy = gs_xstrdup(text(s, key)), *save = NULL;
+    char *copy = gs_xstrdup(gs_option_text(s, key)), *save = NULL;
 
     *n = 0;
     for (char *p = strtok_r(copy, ", ", &save); p; p = strtok_r(NULL, ", ", &save)) {
@@ -238,57 +177,58 @@ static void steps(source *s, const char *key, int *list, int *n)
 
 gs_status gs_cgan_configure(gs_cgan_opts *o, gs_config_lookup *get, void *user)
 {
-    source s = { .get = get, .user = user };
+    gs_cgan_profile which = 0;
+    gs_options s = { .rows = rows, .n_rows = (int)GS_COUNT(rows), .get = get, .user = user, .preset = preset_in, .which = &which };
     const char *profile = get ? get(user, "model", "profile") : NULL;
     const char *lr_d;
 
     *o = (gs_cgan_opts){ 0 };
-    if (profile && !find_profile(profile, &s.profile)) {
+    if (profile && !find_profile(profile, &which)) {
         const char *near = gs_nearest(profile, profile_names, GS_CGAN_PROFILES);
 
         return gs_fail(GS_ECONFIG, "[model] profile = %s: there is no such profile%s%s%s", profile,
                        near ? "; did you mean " : "", near ? near : "", near ? "?" : "");
     }
-    o->profile = s.profile;
-    o->image_size = (int)number(&s, "image_size");
-    o->image_channels = (int)number(&s, "image_channels");
-    o->n_classes = (int)number(&s, "n_classes");
-    o->latent_dim = (int)number(&s, "latent_dim");
-    o->z_uniform = choice(&s, "z_dist") == 1;
-    o->label_embedding = choice(&s, "label_input") == 1;
-    o->sigmoid_output = choice(&s, "output") == 1;
-    o->g_dropout = number(&s, "g_dropout");
-    o->d_dropout = number(&s, "d_dropout");
-    o->paper_concat = choice(&s, "paper_joint") == 1;
-    o->paper_gf = choice(&s, "paper_dropout") == 1;
+    o->profile = which;
+    o->image_size = (int)gs_option_number(&s, "image_size");
+    o->image_channels = (int)gs_option_number(&s, "image_channels");
+    o->n_classes = (int)gs_option_number(&s, "n_classes");
+    o->latent_dim = (int)gs_option_number(&s, "latent_dim");
+    o->z_uniform = gs_option_choice(&s, "z_dist") == 1;
+    o->label_embedding = gs_option_choice(&s, "label_input") == 1;
+    o->sigmoid_output = gs_option_choice(&s, "output") == 1;
+    o->g_dropout = gs_option_number(&s, "g_dropout");
+    o->d_dropout = gs_option_number(&s, "d_dropout");
+    o->paper_concat = gs_option_choice(&s, "paper_joint") == 1;
+    o->paper_gf = gs_option_choice(&s, "paper_dropout") == 1;
     if (o->paper_gf && o->profile == GS_CGAN_PAPER) o->g_dropout = 0;
-    o->g_output_dropout = number(&s, "g_output_dropout");
-    o->allow_output_dropout = flag(&s, "allow_output_dropout");
-    o->bn_eps = number(&s, "bn_eps");
-    o->init = (gs_cgan_init)choice(&s, "init");
-    o->init_std = number(&s, "init_std");
+    o->g_output_dropout = gs_option_number(&s, "g_output_dropout");
+    o->allow_output_dropout = gs_option_flag(&s, "allow_output_dropout");
+    o->bn_eps = gs_option_number(&s, "bn_eps");
+    o->init = (gs_cgan_init)gs_option_choice(&s, "init");
+    o->init_std = gs_option_number(&s, "init_std");
 
-    o->mse = choice(&s, "loss") == 1;
-    o->d_loss_scale = number(&s, "d_loss_scale");
-    o->real_label = number(&s, "real_label");
-    o->d_wrong_label = number(&s, "d_wrong_label");
-    o->fake_labels_real = choice(&s, "fake_labels") == 1;
-    o->update_order = (gs_cgan_order)choice(&s, "update_order");
-    o->sgd = choice(&s, "optimizer") == 1;
-    o->lr = number(&s, "lr");
+    o->mse = gs_option_choice(&s, "loss") == 1;
+    o->d_loss_scale = gs_option_number(&s, "d_loss_scale");
+    o->real_label = gs_option_number(&s, "real_label");
+    o->d_wrong_label = gs_option_number(&s, "d_wrong_label");
+    o->fake_labels_real = gs_option_choice(&s, "fake_labels") == 1;
+    o->update_order = (gs_cgan_order)gs_option_choice(&s, "update_order");
+    o->sgd = gs_option_choice(&s, "optimizer") == 1;
+    o->lr = gs_option_number(&s, "lr");
     lr_d = get ? get(user, "train", "lr_d") : NULL;
-    o->lr_d = lr_d && strcmp(lr_d, "auto") != 0 ? number(&s, "lr_d") : o->lr;
-    o->beta1 = number(&s, "beta1");
-    o->beta2 = number(&s, "beta2");
+    o->lr_d = lr_d && strcmp(lr_d, "auto") != 0 ? gs_option_number(&s, "lr_d") : o->lr;
+    o->beta1 = gs_option_number(&s, "beta1");
+    o->beta2 = gs_option_number(&s, "beta2");
     steps(&s, "lr_steps", o->lr_steps, &o->n_lr_steps);
-    o->lr_gamma = number(&s, "lr_gamma");
-    o->lr_decay_factor = number(&s, "lr_decay_factor");
-    o->lr_min = number(&s, "lr_min");
-    o->momentum = number(&s, "momentum");
-    o->momentum_final = number(&s, "momentum_final");
-    o->momentum_saturate = (int)number(&s, "momentum_saturate");
-    o->batch_size = (int)number(&s, "batch_size");
-    o->n_epochs = (int)number(&s, "n_epochs");
+    o->lr_gamma = gs_option_number(&s, "lr_gamma");
+    o->lr_decay_factor = gs_option_number(&s, "lr_decay_factor");
+    o->lr_min = gs_option_number(&s, "lr_min");
+    o->momentum = gs_option_number(&s, "momentum");
+    o->momentum_final = gs_option_number(&s, "momentum_final");
+    o->momentum_saturate = (int)gs_option_number(&s, "momentum_saturate");
+    o->batch_size = (int)gs_option_number(&s, "batch_size");
+    o->n_epochs = (int)gs_option_number(&s, "n_epochs");
     return s.st != GS_OK ? s.st : gs_cgan_check(o);
 }
 

@@ -1,7 +1,7 @@
 /* The configuration keys of U-GAT-IT, and options made from them. */
-#include <string.h>
-
 #include "base/base.h"
+#include "models/options.h"
+#include "models/translation_rows.h"
 #include "models/ugatit.h"
 
 #define BIG 2147483647.0
@@ -21,16 +21,7 @@ static const gs_config_row rows[] = {
     { "model", "init", GS_CONFIG_CHOICE, "torch", 0, 0, "torch normal",
       "weights: U by fan-in as the PyTorch release, or N(0, 0.02^2) with zero biases as the paper" },
 
-    { "data", "root", GS_CONFIG_TEXT, "", 0, 0, NULL, "folder of the four folders below" },
-    { "data", "trainA", GS_CONFIG_TEXT, "trainA", 0, 0, NULL, "folder of domain A's training pictures, inside root" },
-    { "data", "trainB", GS_CONFIG_TEXT, "trainB", 0, 0, NULL, "folder of domain B's" },
-    { "data", "testA", GS_CONFIG_TEXT, "testA", 0, 0, NULL, "pictures of A for the sample sheets; may be missing" },
-    { "data", "testB", GS_CONFIG_TEXT, "testB", 0, 0, NULL, "pictures of B" },
-    { "data", "resize_extra", GS_CONFIG_INT, "30", 0, 512, NULL, "training pictures are resized to size + this, then cut to size at random; 0: not cut" },
-    { "data", "flip", GS_CONFIG_REAL, "0.5", 0, 1, NULL, "chance that a training picture is mirrored" },
-    { "data", "max_items", GS_CONFIG_INT, "0", 0, BIG, NULL, "at most so many training pictures of each domain, in the order of names; 0: all" },
-    { "data", "cache", GS_CONFIG_INT, "2048", 0, 1e6, NULL,
-      "MiB of resized pictures kept in memory; what does not fit is decoded again at each use. Does not change results" },
+    GS_TRANSLATION_ROWS,
 
     { "loss", "gan", GS_CONFIG_CHOICE, "lsgan", 0, 0, "lsgan hinge bce", "the adversarial loss, on picture and CAM logits of the discriminators" },
     { "loss", "w_adv", GS_CONFIG_REAL, "1", 0, 1e6, NULL, "weight of the adversarial loss" },
@@ -49,7 +40,6 @@ static const gs_config_row rows[] = {
 
     { "sample", "sample_interval", GS_CONFIG_INT, "0", 0, BIG, NULL, "epochs (of 1000 steps) between sample sheets; 0: by steps only" },
     { "sample", "sample_interval_batches", GS_CONFIG_INT, "1000", 0, BIG, NULL, "steps between sample sheets; 0: none" },
-    { "sample", "pictures", GS_CONFIG_INT, "5", 1, 50, NULL, "training pictures, and as many test pictures, on a sheet" },
 
     /* Keys of every system, with other presets. */
     { "checkpoint", "every", GS_CONFIG_INT, "10000", 0, 1e12, NULL, "steps between checkpoints; 0: after each epoch (of 1000 steps)" },
@@ -62,93 +52,32 @@ const gs_config_row *gs_ugatit_config_rows(int *n)
     return rows;
 }
 
-typedef struct source {
-    gs_config_lookup *get;
-    void *user;
-    gs_status st; /* the first failure */
-} source;
-
-static const gs_config_row *row_of(const char *section, const char *key)
-{
-    for (size_t i = 0; i < GS_COUNT(rows); i++) {
-        if (strcmp(rows[i].key, key) == 0 && strcmp(rows[i].section, section) == 0) return &rows[i];
-    }
-    return NULL;
-}
-
-static const char *text(const source *s, const gs_config_row *r)
-{
-    const char *v = s->get ? s->get(s->user, r->section, r->key) : NULL;
-
-    return v ? v : r->preset;
-}
-
-static double number(source *s, const char *section, const char *key)
-{
-    const gs_config_row *r = row_of(section, key);
-    const char *v = text(s, r);
-    double x = 0;
-
-    if (!gs_parse_f64(v, &x) || x < r->min || x > r->max || (r->type == GS_CONFIG_INT && x != (double)(int64_t)x)) {
-        if (s->st == GS_OK) {
-            s->st = gs_fail(GS_ECONFIG, "[%s] %s = %s: wants %s from %g to %g", section, key, v,
-                            r->type == GS_CONFIG_INT ? "a whole number" : "a number", r->min, r->max);
-        }
-        return r->min;
-    }
-    return x;
-}
-
-static bool flag(source *s, const char *section, const char *key)
-{
-    const char *v = text(s, row_of(section, key));
-
-    return strcmp(v, "1") == 0 || strcmp(v, "true") == 0 || strcmp(v, "yes") == 0;
-}
-
-/* Index of the value among the row's choices. */
-static int choice(source *s, const char *section, const char *key)
-{
-    const gs_config_row *r = row_of(section, key);
-    const char *v = text(s, r), *c = r->choices;
-    const size_t len = strlen(v);
-
-    for (int i = 0; *c; i++) {
-        const size_t n = strcspn(c, " ");
-
-        if (n == len && memcmp(c, v, n) == 0) return i;
-        c += n + strspn(c + n, " ");
-    }
-    if (s->st == GS_OK) s->st = gs_fail(GS_ECONFIG, "[%s] %s = %s: wants one of: %s", section, key, v, r->choices);
-    return 0;
-}
-
 gs_status gs_ugatit_configure(gs_ugatit_opts *o, gs_config_lookup *get, void *user)
 {
-    source s = { .get = get, .user = user };
+    gs_options s = { .rows = rows, .n_rows = (int)GS_COUNT(rows), .get = get, .user = user };
 
     *o = (gs_ugatit_opts){
-        .light = flag(&s, "model", "light"),
-        .size = (int)number(&s, "model", "size"),
-        .ch = (int)number(&s, "model", "ch"),
-        .n_res = (int)number(&s, "model", "n_res"),
-        .d_global_layers = (int)number(&s, "model", "d_global_layers"),
-        .d_local_layers = (int)number(&s, "model", "d_local_layers"),
-        .sn = flag(&s, "model", "sn"),
-        .d_cam_normalised = choice(&s, "model", "d_cam_weight") == 1,
-        .init_normal = choice(&s, "model", "init") == 1,
-        .gan = (gs_ugatit_gan)choice(&s, "loss", "gan"),
-        .w_adv = number(&s, "loss", "w_adv"),
-        .w_cycle = number(&s, "loss", "w_cycle"),
-        .w_identity = number(&s, "loss", "w_identity"),
-        .w_cam = number(&s, "loss", "w_cam"),
-        .iterations = (int64_t)number(&s, "train", "iterations"),
-        .batch = (int)number(&s, "train", "batch"),
-        .lr = number(&s, "train", "lr"),
-        .beta1 = number(&s, "train", "beta1"),
-        .beta2 = number(&s, "train", "beta2"),
-        .weight_decay = number(&s, "train", "weight_decay"),
-        .decay_from = number(&s, "train", "decay_from"),
+        .light = gs_option_flag(&s, "light"),
+        .size = (int)gs_option_number(&s, "size"),
+        .ch = (int)gs_option_number(&s, "ch"),
+        .n_res = (int)gs_option_number(&s, "n_res"),
+        .d_global_layers = (int)gs_option_number(&s, "d_global_layers"),
+        .d_local_layers = (int)gs_option_number(&s, "d_local_layers"),
+        .sn = gs_option_flag(&s, "sn"),
+        .d_cam_normalised = gs_option_choice(&s, "d_cam_weight") == 1,
+        .init_normal = gs_option_choice(&s, "init") == 1,
+        .gan = (gs_ugatit_gan)gs_option_choice(&s, "gan"),
+        .w_adv = gs_option_number(&s, "w_adv"),
+        .w_cycle = gs_option_number(&s, "w_cycle"),
+        .w_identity = gs_option_number(&s, "w_identity"),
+        .w_cam = gs_option_number(&s, "w_cam"),
+        .iterations = (int64_t)gs_option_number(&s, "iterations"),
+        .batch = (int)gs_option_number(&s, "batch"),
+        .lr = gs_option_number(&s, "lr"),
+        .beta1 = gs_option_number(&s, "beta1"),
+        .beta2 = gs_option_number(&s, "beta2"),
+        .weight_decay = gs_option_number(&s, "weight_decay"),
+        .decay_from = gs_option_number(&s, "decay_from"),
     };
     return s.st != GS_OK ? s.st : gs_ugatit_check(o);
 }

@@ -28,6 +28,7 @@ typedef struct gs_picture_info {
     int classes;                 /* labels are 0..classes-1; 0: the system has none */
     int latent;                  /* width of z; 0: none */
     bool unit_range;             /* the network's values lie in [0,1], else in [-1,1] */
+    gs_image_filter filter;      /* systems that translate: how they resize what they read */
 } gs_picture_info;
 
 /* One element of the step's output "metrics". */
