@@ -10,6 +10,7 @@ case "$B" in *address*)
     export LSAN_OPTIONS="suppressions=tools/lsan.supp:print_suppressions=0${LSAN_OPTIONS:+:$LSAN_OPTIONS}" ;;
 esac
 pass=0 fail=0 failed=
+export GESSO_TUNING=off # what was measured on this machine is not what the tests are about; test_tune has folders of its own
 export GESSO_BUILD="$B" # where the tests of the program find it
 for t in "$B"/tests/test_* "$B"/examples/*; do
     [ -x "$t" ] || continue

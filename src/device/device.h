@@ -72,6 +72,7 @@ struct gs_device {
     bool profiling;           /* events carry times (GESSO_DEBUG >= 2, GESSO_PROFILE=1 or gs_device_profile) */
     size_t allocated, peak;   /* bytes of buffers alive now, and at most */
     struct gs_program_entry *programs; /* programs.c */
+    struct gs_tuning *tuning; /* tuning.c; NULL: not asked for yet */
 };
 
 /* The table of drivers (devices.c); ends with NULL. */

@@ -4,6 +4,7 @@
 #include <strings.h>
 
 #include "device/device.h"
+#include "device/tuning.h"
 
 const gs_driver *const gs_drivers[] = {
 #ifdef GS_CUDA
@@ -160,6 +161,7 @@ void gs_device_close(gs_device *d)
     if (!d) return;
     d->drv->finish(d);
     gs__programs_free(d);
+    gs__tuning_free(d);
     d->drv->close(d);
 }
 

@@ -68,6 +68,7 @@ gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compil
     p->off_simplify = is_off(off, "simplify");
     p->off_fuse = is_off(off, "fuse");
     p->off_inplace = is_off(off, "inplace");
+    p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
     p->store = store;
     if (!store || p->dry_run) { /* a dry run leaves the caller's store alone */
         TRY(gs_store_new(d, 0, &p->store));
@@ -127,5 +128,7 @@ void gs_plan_free(gs_plan *p)
     free(p->inputs);
     free(p->chunks);
     free(p->seconds);
+    free(p->uses);
+    free(p->use);
     free(p);
 }

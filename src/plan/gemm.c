@@ -1,19 +1,7 @@
-/* Matrix products: which provider computes one, and its launch. C (M,N) = alpha op(A) op(B) + beta C.
- *
- * The table below is read from the top: the first provider that can do a product on the device gets it. $GESSO_GEMM names one
- * to use wherever it can. A tuner can later put a measured choice before the table; an epilogue (bias, activation) belongs
- * to the providers whose kernels are ours. */
+/* Matrix products: the variants that compute one, and their launches. C (M,N) = alpha op(A) op(B) + beta C. */
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "plan/plan_int.h"
-
-typedef struct provider {
-    const char *name;
-    bool (*can)(gs_plan *p, const gs_gemm *g);
-    gs_status (*emit)(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b);
-} provider;
 
 static void args_of(gs_launch *l, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
 {
@@ -49,14 +37,16 @@ static void cost_of(gs_launch *l, const gs_gemm *g)
 
 /* ---- cl/gemm_cpu.cl ---- */
 
-static bool cpu_can(gs_plan *p, const gs_gemm *g)
+static bool cpu_can(const gs_device *d, const gs_problem *q)
 {
-    (void)g;
-    return gs_plan_on_cpu(p);
+    (void)q;
+    return gs__cpu_forms(&d->info);
 }
 
-static gs_status cpu_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+/* param: groups a core that rows are cut for. */
+static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
+    const gs_gemm *g = &q->gemm;
     /* The vectors run along N. A slim product with long M is computed as C^T = op(B)^T op(A)^T, stored transposed. */
     const bool swap = g->n < 32 && g->m > g->n;
     gs_gemm s = *g;
@@ -73,9 +63,9 @@ static gs_status cpu_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a
     args_of(l, g, c, swap ? b : a, swap ? a : b);
     sizes_of(l, &s);
 
-    /* Rows are cut only as far as four groups a core need it: each cut packs the panel of B again. */
+    /* Rows are cut only as far as so many groups a core need it: each cut packs the panel of B again. */
     strips = (s.n + 31) / 32;
-    chunks = (4 * GS_MAX(1, gs_plan_device(p)->compute_units) + strips * s.batch - 1) / (strips * s.batch);
+    chunks = (v->param * GS_MAX(1, gs_plan_device(p)->compute_units) + strips * s.batch - 1) / (strips * s.batch);
     chunk = ((s.m + 11) / 12 + chunks - 1) / chunks * 12;
     gs_launch_int(l, chunk);
     gs_launch_float(l, s.alpha);
@@ -87,18 +77,20 @@ static gs_status cpu_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a
 
 /* ---- the driver's own library ---- */
 
-static bool driver_can(gs_plan *p, const gs_gemm *g)
+static bool driver_can(const gs_device *d, const gs_problem *q)
 {
-    (void)g;
-    return p->d->drv->gemm != NULL;
+    (void)q;
+    return d->drv->gemm != NULL;
 }
 
-static gs_status driver_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+static gs_status driver_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
+    const gs_gemm *g = &q->gemm;
     const gs_driver *drv = p->d->drv;
     const size_t temp = drv->gemm_temp ? drv->gemm_temp(p->d, g) : 0;
     gs_launch *l = gs_launch_new(p, NULL, "gemm", "%s", "");
 
+    (void)v;
     l->is_gemm = true;
     l->gemm = *g;
     args_of(l, g, c, a, b);
@@ -109,15 +101,23 @@ static gs_status driver_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value
 
 /* ---- cl/gemm_tile.cl ---- */
 
-static bool tile_can(gs_plan *p, const gs_gemm *g)
+static bool tile16_can(const gs_device *d, const gs_problem *q)
 {
-    (void)p, (void)g;
+    (void)q;
+    return d->info.max_group >= 256;
+}
+
+static bool tile8_can(const gs_device *d, const gs_problem *q)
+{
+    (void)d, (void)q;
     return true;
 }
 
-static gs_status tile_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
+/* param: side of the work-group. */
+static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
-    const int side = gs_plan_device(p)->max_group >= 256 ? 16 : 8;
+    const gs_gemm *g = &q->gemm;
+    const int side = v->param;
     const int64_t tile = 4 * side;
     gs_launch *l = gs_launch_new(p, "gemm_tile.cl", "gemm_tile", "-DTA=%d -DTB=%d -DSIDE=%d", g->ta, g->tb, side);
 
@@ -131,26 +131,21 @@ static gs_status tile_emit(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *
     return GS_OK;
 }
 
-static const provider providers[] = {
-    { "cpu", cpu_can, cpu_emit },
-    { "driver", driver_can, driver_emit },
-    { "tile", tile_can, tile_emit },
+const gs_variant gs__gemm_variants[] = {
+    { "cpu:4", 4, false, cpu_can, cpu_emit },
+    { "cpu:1", 1, true, cpu_can, cpu_emit },
+    { "cpu:2", 2, true, cpu_can, cpu_emit },
+    { "cpu:8", 8, true, cpu_can, cpu_emit },
+    { "driver", 0, false, driver_can, driver_emit },
+    { "tile:16", 16, false, tile16_can, tile_emit },
+    { "tile:8", 8, false, tile8_can, tile_emit },
+    { NULL },
 };
 
 gs_status gs_plan_gemm(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
 {
-    const char *forced = getenv("GESSO_GEMM");
+    const gs_problem q = { .family = GS_FAMILY_GEMM, .gemm = *g };
 
     assert(g->m > 0 && g->n > 0 && g->k > 0 && g->batch > 0);
-    if (forced && *forced) {
-        size_t i = 0;
-
-        while (i < GS_COUNT(providers) && strcmp(forced, providers[i].name) != 0) i++;
-        if (i == GS_COUNT(providers))
-            return gs_fail(GS_EINVAL, "GESSO_GEMM=%s: no such GEMM provider; there are cpu, driver and tile", forced);
-        if (providers[i].can(p, g)) return providers[i].emit(p, g, c, a, b);
-    }
-    for (size_t i = 0; i < GS_COUNT(providers); i++)
-        if (providers[i].can(p, g)) return providers[i].emit(p, g, c, a, b);
-    return gs_fail(GS_EDEVICE, "no GEMM provider for this device"); /* not reached: the tile form can do all */
+    return gs__plan_problem(p, &q, c, a, b);
 }

@@ -1,8 +1,4 @@
-/* Convolution and its two gradients to launches: which form computes one. $GESSO_CONV names a form to use wherever it suits the
- * shape: cpu, tile or direct. */
-#include <stdlib.h>
-#include <string.h>
-
+/* Convolution and its two gradients to launches: the variants that compute one. */
 #include "plan/lower_int.h"
 
 static gs_conv geometry(const gs_node *n)
@@ -34,35 +30,69 @@ static void sizes(gs_launch *l, const gs_conv *c)
     for (size_t i = 0; i < GS_COUNT(v); i++) gs_launch_int(l, v[i]);
 }
 
-/* cl/conv_direct.cl: takes every shape. */
-static void direct(gs_plan *p, const gs_conv *c, const gs_node *n)
+/* ---- cl/conv_direct.cl: takes every shape ---- */
+
+static bool direct_can(const gs_device *d, const gs_problem *q)
+{
+    (void)d, (void)q;
+    return true;
+}
+
+static gs_status direct_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
 {
     static const char *const kernel[] = { "conv2d_direct", "conv2d_dx_direct", "conv2d_dw_direct" };
-    const double flops = 2.0 * c->n * c->yc * c->yh * c->yw * (c->xc / c->groups) * c->kh * c->kw;
-    const int64_t a = gs_shape_count(n->in[0]->shape), b = gs_shape_count(n->in[1]->shape), y = gs_shape_count(n->shape);
-    gs_launch *l = gs_launch_new(p, "conv_direct.cl", kernel[c->kind], "%s", "");
+    gs_launch *l = gs_launch_new(p, "conv_direct.cl", kernel[q->conv.kind], "%s", "");
 
-    gs_launch_out(l, gs_plan_value(p, n));
-    gs_launch_in(l, gs_plan_value(p, n->in[0]));
-    gs_launch_in(l, gs_plan_value(p, n->in[1]));
-    sizes(l, c);
-    gs__grid_items(l, y);
-    gs_launch_cost(l, flops, 4.0 * (double)(a + b + y));
+    (void)v;
+    gs_launch_out(l, out);
+    gs_launch_in(l, a);
+    gs_launch_in(l, b);
+    sizes(l, &q->conv);
+    gs__grid_items(l, out->count);
+    gs_launch_cost(l, gs_problem_flops(q), 4.0 * (double)(a->count + b->count + out->count));
+    return GS_OK;
 }
+
+/* ---- cl/conv_cpu.cl and cl/conv_tile.cl ---- */
+
+static bool cpu_can(const gs_device *d, const gs_problem *q) { return gs__cpu_forms(&d->info) && gs__conv_gemm_can(&q->conv, true); }
+static bool tile16_can(const gs_device *d, const gs_problem *q) { return d->info.max_group >= 256 && gs__conv_gemm_can(&q->conv, false); }
+
+static bool tile8_can(const gs_device *d, const gs_problem *q)
+{
+    (void)d;
+    return gs__conv_gemm_can(&q->conv, false);
+}
+
+static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
+{
+    gs__conv_gemm(p, &q->conv, true, v->param, out, a, b);
+    return GS_OK;
+}
+
+static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
+{
+    gs__conv_gemm(p, &q->conv, false, v->param, out, a, b);
+    return GS_OK;
+}
+
+/* A further algorithm is a row here: `gesso check` and `gesso tune` take it from there. */
+const gs_variant gs__conv_variants[] = {
+    { "cpu:4", 4, false, cpu_can, cpu_emit },
+    { "cpu:1", 1, true, cpu_can, cpu_emit },
+    { "cpu:2", 2, true, cpu_can, cpu_emit },
+    { "tile:16", 16, false, tile16_can, tile_emit },
+    { "tile:8", 8, false, tile8_can, tile_emit },
+    { "direct", 0, false, direct_can, direct_emit },
+    { NULL },
+};
 
 static gs_status lower(gs_plan *p, const gs_node *n)
 {
-    const gs_conv c = geometry(n);
-    const char *form = getenv("GESSO_CONV");
+    gs_problem q = { .conv = geometry(n) };
 
-    if (!form || !*form) form = gs_plan_on_cpu(p) ? "cpu" : "tile";
-    if (strcmp(form, "cpu") && strcmp(form, "tile") && strcmp(form, "direct"))
-        return gs_fail(GS_EINVAL, "GESSO_CONV=%s: no such form of convolution; there are cpu, tile and direct", form);
-    if (!strcmp(form, "cpu") && !gs_plan_on_cpu(p)) form = "tile";
-    if (!strcmp(form, "direct") ||
-        !gs__conv_gemm(p, &c, !strcmp(form, "cpu"), gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1])))
-        direct(p, &c, n);
-    return GS_OK;
+    q.family = GS_FAMILY_CONV_Y + (int)q.conv.kind;
+    return gs__plan_problem(p, &q, gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1]));
 }
 
 gs_status gs_lower_conv2d(gs_plan *p, const gs_node *n) { return lower(p, n); }

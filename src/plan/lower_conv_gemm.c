@@ -91,12 +91,12 @@ static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base
 /* -DRS: rows come in runs of four that lie 1 or 2 elements apart. */
 static int run_step(const product *a) { return a->r.d2 % 4 == 0 && (a->r.s2 == 1 || a->r.s2 == 2) ? (int)a->r.s2 : 0; }
 
-static void cpu_blocks(gs_plan *p, const product *a)
+static void cpu_blocks(gs_plan *p, const product *a, int most_across)
 {
     const int64_t m = count(&a->r), depth = count(&a->q), strips = (a->n + NR - 1) / NR;
     const int64_t all = (m + MR - 1) / MR; /* tiles */
     const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units); /* groups, for an even load */
-    int64_t across = GS_MIN(strips, 4), tiles = GS_MIN(all, BLOCKS / across);
+    int64_t across = GS_MIN(strips, most_across), tiles = GS_MIN(all, BLOCKS / across);
     gs_value *panel = depth ? packed(p, a) : a->x;
     gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d", run_step(a));
 
@@ -120,12 +120,12 @@ static gs_launch *unpacked(gs_plan *p, const product *a, const char *file, const
     return l;
 }
 
-static void multiply(gs_plan *p, const product *a, bool cpu)
+static void multiply(gs_plan *p, const product *a, bool cpu, int param)
 {
     const int64_t m = count(&a->r);
 
     if (!cpu) {
-        const int side = gs_plan_device(p)->max_group >= 256 ? 16 : 8;
+        const int side = param;
         gs_launch *l = unpacked(p, a, "conv_tile.cl", "conv_tile", "-DSIDE", side, -1);
 
         gs_launch_grid(l, (size_t)((m + 4 * side - 1) / (4 * side)), (size_t)((a->n + 4 * side - 1) / (4 * side)),
@@ -135,7 +135,7 @@ static void multiply(gs_plan *p, const product *a, bool cpu)
 
         gs_launch_grid(l, (size_t)((m + SLIM_ROWS - 1) / SLIM_ROWS), (size_t)a->groups, 1, 1, 1, 1);
     } else {
-        cpu_blocks(p, a);
+        cpu_blocks(p, a, param);
     }
 }
 
@@ -148,7 +148,7 @@ static void image_digits(const gs_conv *c, int64_t h, int64_t w, digits *windows
     *taps = (digits){ c->xc / c->groups, c->kh, c->kw, h * w, c->dil * w, c->dil, 0 };
 }
 
-static void forward(gs_plan *p, const gs_conv *c, bool cpu, gs_value *y, gs_value *x, gs_value *w)
+static void forward(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *y, gs_value *x, gs_value *w)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
     product a = { .out = y, .s = w, .n = og, .groups = c->groups };
@@ -164,10 +164,10 @@ static void forward(gs_plan *p, const gs_conv *c, bool cpu, gs_value *y, gs_valu
     a.xg = cg * h * v;
     a.og = og * yhw;
     a.sg = og * cg * kk;
-    multiply(p, &a, cpu);
+    multiply(p, &a, cpu, param);
 }
 
-static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dw, gs_value *x, gs_value *dy)
+static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dw, gs_value *x, gs_value *dy)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
     product a = { .out = dw, .s = dy, .n = og, .groups = c->groups };
@@ -183,7 +183,7 @@ static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dw, gs_
     a.xg = cg * h * v;
     a.og = og * cg * kk;
     a.sg = og * yhw;
-    multiply(p, &a, cpu);
+    multiply(p, &a, cpu, param);
 }
 
 /* Taps i of one axis that reach rows h = a (mod s): i = first + t step, t < count, and the row of y is h / s + e - t down. */
@@ -215,7 +215,7 @@ static void reach(int x, int y, int k, int s, int pad, int dil, int *before, int
     }
 }
 
-static void by_image(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dx, gs_value *dy, gs_value *w)
+static void by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dx, gs_value *dy, gs_value *w)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, xhw = (int64_t)c->xh * c->xw;
     int top, bottom, left, right;
@@ -241,18 +241,21 @@ static void by_image(gs_plan *p, const gs_conv *c, bool cpu, gs_value *dx, gs_va
             a.xg = og * h * v;
             a.og = cg * xhw;
             a.sg = og * cg * kk;
-            multiply(p, &a, cpu);
+            multiply(p, &a, cpu, param);
         }
 }
 
-bool gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, gs_value *out, gs_value *a, gs_value *b)
+/* Blocks are 32 columns wide or more: with a few channels a group the plain form is no slower. */
+bool gs__conv_gemm_can(const gs_conv *c, bool cpu)
 {
-    /* Blocks are 32 columns wide or more: with a few channels a group the plain form is no slower. */
-    if ((c->groups > 1 || !cpu) && (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups < 8) return false;
+    return (cpu && c->groups == 1) || (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups >= 8;
+}
+
+void gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b)
+{
     switch (c->kind) {
-    case GS_CONV_Y: forward(p, c, cpu, out, a, b); break;
-    case GS_CONV_DX: by_image(p, c, cpu, out, a, b); break;
-    case GS_CONV_DW: by_weights(p, c, cpu, out, a, b); break;
+    case GS_CONV_Y: forward(p, c, cpu, param, out, a, b); break;
+    case GS_CONV_DX: by_image(p, c, cpu, param, out, a, b); break;
+    case GS_CONV_DW: by_weights(p, c, cpu, param, out, a, b); break;
     }
-    return true;
 }

@@ -3,6 +3,7 @@
 #define GS_PLAN_LOWER_INT_H
 
 #include "plan/plan.h"
+#include "plan/variants.h"
 
 #define GS_ITEMS 64 /* items a group where an item makes one element: few distinct sizes, since PoCL compiles for each */
 
@@ -24,17 +25,11 @@ static inline int64_t gs__dims(gs_shape s, int from, int to)
     return n;
 }
 
-/* ---- convolutions (lower_conv.c) ---- */
+/* ---- convolutions ---- */
 
-typedef enum gs_conv_kind { GS_CONV_Y, GS_CONV_DX, GS_CONV_DW } gs_conv_kind;
-
-/* x (n,xc,xh,xw), y (n,yc,yh,yw), w (yc,xc/groups,kh,kw). */
-typedef struct gs_conv {
-    gs_conv_kind kind;
-    int n, xc, xh, xw, yc, yh, yw, kh, kw, sh, sw, ph, pw, dil, groups;
-} gs_conv;
-
-/* As a product, in blocks for CPUs or in tiles (lower_conv_gemm.c); false when that does not suit the shape, and nothing was launched. */
-bool gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, gs_value *out, gs_value *a, gs_value *b);
+/* As a product, in blocks for CPUs or in tiles (lower_conv_gemm.c). */
+bool gs__conv_gemm_can(const gs_conv *c, bool cpu);
+/* cpu: param is the most strips of 32 columns an item works on, 1 to 4; else the side of the work-group, 8 or 16. */
+void gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b);
 
 #endif

@@ -3,6 +3,7 @@
 #define GS_PLAN_INT_H
 
 #include "plan/plan.h"
+#include "plan/variants.h"
 
 /* ---- the canonical program (pass_simplify.c) ---- */
 
@@ -66,6 +67,7 @@ struct gs_plan {
     gs_store *store;
     bool own_store;
     bool off_cse, off_simplify, off_fuse, off_inplace, dry_run;
+    char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
     gs_graph *g;
@@ -91,6 +93,7 @@ struct gs_plan {
     int workspace_gen;          /* the store's workspace that the kernels are bound to */
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
+    gs_use *uses; int n_uses, cap_uses; /* products and convolutions, for tuning */
 };
 
 struct gs_store {
