@@ -163,6 +163,8 @@ static void test_help(void **state)
     done(all);
     prints("help check", "--device DEVICE");
     prints("help check", "--op NAME");
+    fails("check --part origami", 2, "variants, ops and training", NULL, NULL);
+    fails("check --part variants --op conv2d", 2, "--op is about", NULL, NULL);
     prints("help info", "--set SEC.KEY=V");
     prints("help data make", "--count N");
     prints("help data make", "default: 20000 digits");

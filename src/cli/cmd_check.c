@@ -1,10 +1,14 @@
-/* gesso check: every op on the device against the double reference, to the second derivative, and a second run to the byte. */
+/* gesso check: every variant of products and convolutions, every op to the second derivative and a small training run, each against the double
+ * reference and with a second run to the byte. Verdicts of variants are kept for the planner. */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "eval/opcheck.h"
+#include "eval/traincheck.h"
+#include "eval/variantcheck.h"
 
 /* The cases of one op stand together in the report, whatever their order in the file. */
 typedef struct op_report {
@@ -58,13 +62,13 @@ static cJSON *op_json(const op_report *r, const gs_opcase *cases, const gs_opche
     cJSON_AddStringToObject(o, "op", r->name);
     cJSON_AddNumberToObject(o, "cases", r->cases);
     cJSON_AddNumberToObject(o, "failed", r->failed);
-    cJSON_AddNumberToObject(o, "worst_of_limit", r->worst);
+    cJSON_AddNumberToObject(o, "worst_of_limit", isfinite(r->worst) ? r->worst : 1e300);
     if (r->first_failed >= 0) {
         const gs_opcheck *f = &v[r->first_failed];
 
         cJSON_AddStringToObject(o, "case", cases[r->first_failed].text);
         cJSON_AddStringToObject(o, "part", f->part);
-        cJSON_AddNumberToObject(o, "error", f->error);
+        cJSON_AddNumberToObject(o, "error", isfinite(f->error) ? f->error : 1e300);
         cJSON_AddNumberToObject(o, "limit", f->limit);
         if (*f->message) cJSON_AddStringToObject(o, "message", f->message);
     }
@@ -83,80 +87,257 @@ static void op_text(const op_report *r, const gs_opcase *cases, const gs_opcheck
     }
 }
 
+/* ---- variants ---- */
+
+static double for_json(double v) { return isfinite(v) ? v : 1e300; } /* JSON has no infinity */
+
+static int wrong_variants(const gs_variantcheck *v, int n)
+{
+    int wrong = 0;
+
+    for (int i = 0; i < n; i++) wrong += v[i].problems && !v[i].pass;
+    return wrong;
+}
+
+static void variants_text(const gs_variantcheck *v, int n)
+{
+    for (int i = 0; i < n; i++) {
+        if (v[i].problems == 0) {
+            printf("--    %-22s not for this device\n", v[i].name);
+            continue;
+        }
+        printf("%-4s  %-22s %3d problems  worst %5.1f %% of its limit\n", v[i].pass ? "ok" : "FAIL", v[i].name, v[i].problems,
+               100 * v[i].error / GS_VARIANT_LIMIT);
+        if (!v[i].pass) printf("      %s: error %.3g, limit %.3g%s%s\n", v[i].where, v[i].error, GS_VARIANT_LIMIT, *v[i].message ? ": " : "", v[i].message);
+    }
+}
+
+static void variants_json(const gs_variantcheck *v, int n, cJSON *out)
+{
+    cJSON *list = cJSON_AddArrayToObject(out, "variants");
+
+    for (int i = 0; i < n; i++) {
+        cJSON *o = cJSON_CreateObject();
+
+        cJSON_AddStringToObject(o, "variant", v[i].name);
+        cJSON_AddNumberToObject(o, "problems", v[i].problems);
+        if (v[i].problems) {
+            cJSON_AddStringToObject(o, "verdict", v[i].pass ? "right" : "wrong");
+            cJSON_AddNumberToObject(o, "error", for_json(v[i].error));
+            cJSON_AddNumberToObject(o, "limit", GS_VARIANT_LIMIT);
+            cJSON_AddStringToObject(o, "where", v[i].where);
+            if (*v[i].message) cJSON_AddStringToObject(o, "message", v[i].message);
+        } else {
+            cJSON_AddStringToObject(o, "verdict", "none");
+        }
+        cJSON_AddItemToArray(list, o);
+    }
+}
+
+/* ---- the training run ---- */
+
+static void training_text(const gs_traincheck *t)
+{
+    printf("%-4s  %-22s %3d steps     worst %5.1f %% of its limit\n", t->pass ? "ok" : "FAIL", "training", GS_TRAINCHECK_STEPS,
+           100 * t->error / GS_TRAINCHECK_LIMIT);
+    if (t->pass) return;
+    if (*t->message) printf("      %s\n", t->message);
+    else if (!t->repeats) printf("      a second run gave other bytes\n");
+    else printf("      step %d: losses of G and D are %.7f and %.7f, stored are %.7f and %.7f\n", t->step, t->losses[t->step][0],
+                t->losses[t->step][1], gs_traincheck_losses[t->step][0], gs_traincheck_losses[t->step][1]);
+}
+
+static void training_json(const gs_traincheck *t, cJSON *out)
+{
+    cJSON *o = cJSON_AddObjectToObject(out, "training"), *list;
+
+    cJSON_AddStringToObject(o, "verdict", t->pass ? "right" : "wrong");
+    cJSON_AddNumberToObject(o, "error", for_json(t->error));
+    cJSON_AddNumberToObject(o, "limit", GS_TRAINCHECK_LIMIT);
+    cJSON_AddBoolToObject(o, "repeats", t->repeats);
+    list = cJSON_AddArrayToObject(o, "losses");
+    for (int i = 0; i < GS_TRAINCHECK_STEPS; i++) {
+        const double finite[2] = { for_json(t->losses[i][0]), for_json(t->losses[i][1]) };
+
+        cJSON_AddItemToArray(list, cJSON_CreateDoubleArray(finite, 2));
+    }
+    if (*t->message) cJSON_AddStringToObject(o, "message", t->message);
+}
+
+/* ---- the command ---- */
+
 static const cli_option options[] = {
     CLI_DEVICE,
-    { 0, "op", "NAME", CLI_TEXT, .help = "this op alone, by its builder's name: conv2d" },
+    { 'p', "part", "PART", CLI_TEXT, .repeat = true, .help = "variants, ops or training alone; may stand several times; default: all three" },
+    { 0, "op", "NAME", CLI_TEXT, .help = "this op alone, by its builder's name: conv2d; no other part" },
     CLI_JSON,
 };
 
-static gs_status run(const cli_args *a)
+typedef struct check {
+    const cli_args *a;
+    gs_device *d;
+    bool variants, training, ops;       /* what is asked for */
+    gs_opcase *cases; int total, n_cases;
+    gs_opcheck *verdict;
+    op_report *report; int n_report, checked, failed;
+    gs_variantcheck *variant; int n_variants, wrong;
+    gs_traincheck trained;
+} check;
+
+static gs_status choose(check *k)
 {
-    gs_device *d = NULL;
-    gs_opcase *cases = NULL;
-    gs_opcheck *verdict = NULL;
-    op_report *ops = NULL;
-    cJSON *json = NULL;
-    int total = 0, n = 0, n_ops = 0, checked = 0, failed = 0;
-    const double start = gs_now();
-    double seconds;
+    static const char *const parts[] = { "variants", "ops", "training" };
+    bool *const flag[] = { &k->variants, &k->ops, &k->training };
+    const char *part;
+
+    for (int i = 0; (part = cli_nth(k->a, "part", i)); i++) {
+        size_t p = 0;
+
+        while (p < GS_COUNT(parts) && strcmp(parts[p], part) != 0) p++;
+        if (p == GS_COUNT(parts)) return gs_fail(GS_EUSAGE, "check: --part %.40s: there is variants, ops and training", part);
+        *flag[p] = true;
+    }
+    if (cli_given(k->a, "op")) {
+        if (k->variants || k->training) return gs_fail(GS_EUSAGE, "check: --op is about the part ops alone");
+        k->ops = true;
+        return keep(k->cases, &k->n_cases, cli_text(k->a, "op"));
+    }
+    if (!k->variants && !k->ops && !k->training) k->variants = k->ops = k->training = true;
+    return GS_OK;
+}
+
+static void say_variant(void *user, const char *name)
+{
+    if (!cli_quiet(((check *)user)->a)) fprintf(stderr, "checking %s\n", name);
+}
+
+/* First, so that the other parts go by the verdicts as every plan does. */
+static gs_status check_variants(check *k)
+{
+    gs_status st = gs_variants_check(k->d, say_variant, k, &k->variant, &k->n_variants);
+
+    if (st != GS_OK) return st;
+    k->wrong = wrong_variants(k->variant, k->n_variants);
+    st = gs_variants_keep(k->d, k->variant, k->n_variants);
+    if (st != GS_OK) gs_warn("the verdicts hold for this check only, they cannot be kept: %s", gs_last_error());
+    return GS_OK;
+}
+
+static gs_status check_ops(check *k)
+{
+    const int n = k->n_cases;
     gs_status st;
 
-    TRY(gs_opcases_parse(gs__opcases_text, &cases, &total));
-    n = total;
-    if (cli_given(a, "op")) TRY(keep(cases, &n, cli_text(a, "op")));
-    TRY(gs_device_open(cli_text(a, "device"), &d));
-    if (gs_device_get_info(d)->kind == GS_NULL) {
-        st = gs_fail(GS_EDEVICE, "check: device %s computes nothing, so there is nothing to check", gs_device_get_info(d)->id);
-        goto done;
-    }
-    if (!cli_quiet(a)) fprintf(stderr, "checking %d cases on %s (%s)\n", n, gs_device_get_info(d)->id, gs_device_get_info(d)->name);
-    verdict = gs_xalloc((size_t)n * sizeof *verdict);
-    ops = gs_xalloc((size_t)n * sizeof *ops);
-    TRY(gs_opcheck_run(d, cases, n, NULL, verdict));
-    for (int i = 0; i < n; i++) {
+    if (!cli_quiet(k->a)) fprintf(stderr, "checking %d cases of ops\n", n);
+    k->verdict = gs_xalloc((size_t)n * sizeof *k->verdict);
+    k->report = gs_xalloc((size_t)n * sizeof *k->report);
+    st = gs_opcheck_run(k->d, k->cases, n, NULL, k->verdict);
+    for (int i = 0; i < n && st == GS_OK; i++) {
+        const gs_opcheck *v = &k->verdict[i];
         op_report *r;
 
-        if (!verdict[i].checked) continue;
-        r = &ops[find_op(ops, &n_ops, gs_opcase_name(&cases[i]))];
-        checked++;
+        if (!v->checked) continue;
+        r = &k->report[find_op(k->report, &k->n_report, gs_opcase_name(&k->cases[i]))];
+        k->checked++;
         r->cases++;
-        if (!verdict[i].pass) {
-            failed++;
+        if (!v->pass) {
+            k->failed++;
             r->failed++;
             if (r->first_failed < 0) r->first_failed = i;
         }
-        if (verdict[i].limit > 0 && verdict[i].error / verdict[i].limit > r->worst) r->worst = verdict[i].error / verdict[i].limit;
+        if (v->limit > 0 && v->error / v->limit > r->worst) r->worst = v->error / v->limit;
     }
-    seconds = gs_now() - start;
-    if (cli_given(a, "json")) {
-        cJSON *list;
+    return st;
+}
 
-        json = cJSON_CreateObject();
-        cJSON_AddStringToObject(json, "device", gs_device_get_info(d)->id);
-        cJSON_AddStringToObject(json, "name", gs_device_get_info(d)->name);
-        cJSON_AddStringToObject(json, "driver", gs_device_get_info(d)->driver);
-        cJSON_AddNumberToObject(json, "cases", checked);
-        cJSON_AddNumberToObject(json, "failed", failed);
-        cJSON_AddNumberToObject(json, "seconds", seconds);
-        list = cJSON_AddArrayToObject(json, "ops");
-        for (int i = 0; i < n_ops; i++) cJSON_AddItemToArray(list, op_json(&ops[i], cases, verdict));
-        cli_print_json(json);
-    } else {
-        for (int i = 0; i < n_ops; i++) op_text(&ops[i], cases, verdict);
-        printf("%s: %d ops, %d cases, %d failed (%.1f s)\n", gs_device_get_info(d)->name, n_ops, checked, failed, seconds);
+static void show_text(const check *k, double seconds)
+{
+    gs_str s = { 0 };
+
+    if (k->variants) variants_text(k->variant, k->n_variants);
+    for (int i = 0; i < k->n_report; i++) op_text(&k->report[i], k->cases, k->verdict);
+    if (k->training) training_text(&k->trained);
+    if (k->ops) gs_str_printf(&s, "%d ops, %d cases, %d failed", k->n_report, k->checked, k->failed);
+    if (k->variants) gs_str_printf(&s, "%s%d variants, %d wrong", s.len ? "; " : "", k->n_variants, k->wrong);
+    if (k->training) gs_str_printf(&s, "%straining %s", s.len ? "; " : "", k->trained.pass ? "right" : "wrong");
+    printf("%s: %s (%.1f s)\n", gs_device_get_info(k->d)->name, gs_str_c(&s), seconds);
+    gs_str_free(&s);
+}
+
+static void show_json(const check *k, double seconds)
+{
+    const gs_device_info *info = gs_device_get_info(k->d);
+    cJSON *json = cJSON_CreateObject(), *list;
+    char *path = gs_tuning_path(k->d);
+
+    cJSON_AddStringToObject(json, "device", info->id);
+    cJSON_AddStringToObject(json, "name", info->name);
+    cJSON_AddStringToObject(json, "driver", info->driver);
+    cJSON_AddStringToObject(json, "platform", info->platform);
+    cJSON_AddBoolToObject(json, "right", !k->failed && !k->wrong && (!k->training || k->trained.pass));
+    cJSON_AddNumberToObject(json, "cases", k->checked);
+    cJSON_AddNumberToObject(json, "failed", k->failed);
+    cJSON_AddNumberToObject(json, "wrong_variants", k->wrong);
+    cJSON_AddNumberToObject(json, "seconds", seconds);
+    if (path) cJSON_AddStringToObject(json, "store", path);
+    if (k->variants) variants_json(k->variant, k->n_variants, json);
+    list = cJSON_AddArrayToObject(json, "ops");
+    for (int i = 0; i < k->n_report; i++) cJSON_AddItemToArray(list, op_json(&k->report[i], k->cases, k->verdict));
+    if (k->training) training_json(&k->trained, json);
+    cli_print_json(json);
+    free(path);
+}
+
+static gs_status verdict(const check *k)
+{
+    gs_str s = { 0 };
+    gs_status st;
+
+    if (k->failed) gs_str_printf(&s, "%d of %d cases failed", k->failed, k->checked);
+    if (k->wrong) gs_str_printf(&s, "%s%d of %d variants are wrong and will not be used", s.len ? ", " : "", k->wrong, k->n_variants);
+    if (k->training && !k->trained.pass) gs_str_printf(&s, "%sthe training run is wrong", s.len ? ", " : "");
+    st = s.len ? gs_fail(GS_EDEVICE, "check: %s on %s", s.data, gs_device_get_info(k->d)->name) : GS_OK;
+    gs_str_free(&s);
+    return st;
+}
+
+static gs_status run(const cli_args *a)
+{
+    check k = { .a = a };
+    const double start = gs_now();
+    const gs_device_info *info;
+    gs_status st;
+
+    TRY(gs_opcases_parse(gs__opcases_text, &k.cases, &k.total));
+    k.n_cases = k.total;
+    TRY(choose(&k));
+    TRY(gs_device_open(cli_text(a, "device"), &k.d));
+    info = gs_device_get_info(k.d);
+    if (info->kind == GS_NULL) TRY(gs_fail(GS_EDEVICE, "check: device %s computes nothing, so there is nothing to check", info->id));
+    if (!cli_quiet(a)) fprintf(stderr, "checking %s (%s)\n", info->id, info->name);
+    if (k.variants) TRY(check_variants(&k));
+    if (k.ops) TRY(check_ops(&k));
+    if (k.training) {
+        if (!cli_quiet(a)) fprintf(stderr, "checking a training run\n");
+        gs_traincheck_run(k.d, &k.trained);
     }
-    if (failed) st = gs_fail(GS_EDEVICE, "check: %d of %d cases failed on %s", failed, checked, gs_device_get_info(d)->name);
+    if (cli_given(a, "json")) show_json(&k, gs_now() - start);
+    else show_text(&k, gs_now() - start);
+    st = verdict(&k);
 done:
-    free(ops);
-    free(verdict);
-    gs_device_close(d);
-    gs_opcases_free(cases, total);
+    free(k.variant);
+    free(k.report);
+    free(k.verdict);
+    gs_device_close(k.d);
+    gs_opcases_free(k.cases, k.total);
     return st;
 }
 
 const cli_command cli_check = {
-    .name = "check", .operands = "", .summary = "Checks every op on a device against a reference",
-    .about = "Each case compares results, gradients and gradients of gradients with the same in double precision, and runs twice, which must give\n"
-             "the same bytes. A line an op; exit status 1 when one fails.",
+    .name = "check", .operands = "", .summary = "Checks every op and kernel variant on a device against a reference",
+    .about = "Variants: each way to compute products and convolutions, at awkward sizes; what is wrong is kept in the device's store, and from then on\n"
+             "training and everything else goes on with another variant. Ops: results, gradients and gradients of gradients. Training: eight steps of a\n"
+             "small GAN against stored losses. All against double precision, and each runs twice, which must give the same bytes.\n"
+             "A verdict a line; exit status 1 when one is wrong. docs/TUNING.md tells more.",
     .options = options, .n_options = (int)GS_COUNT(options), .run = run,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/model.h"
+#include "device/tuning.h"
 #include "gesso/gesso.h"
 #include "io/checkpoint.h"
 #include "io/safetensors.h"
@@ -193,6 +194,38 @@ static void cost_json(const cost *k, cJSON *out)
     cJSON_AddNumberToObject(out, "bytes_inputs", (double)k->need.constants);
 }
 
+/* ---- what is known of the device ---- */
+
+static int count_choices(gs_device *d)
+{
+    int n = 0;
+
+    while (gs_tuning_choice_at(d, n)) n++;
+    return n;
+}
+
+static void tuning_text(gs_device *d)
+{
+    const int n = count_choices(d);
+    const gs_verdict_entry *v;
+
+    if (n) printf("  tuned: %d class%s of shapes (\"gesso tune --list\" shows them)\n", n, n == 1 ? "" : "es");
+    else printf("  not tuned: \"gesso tune\" finds the fastest variants for this device\n");
+    for (int i = 0; (v = gs_tuning_verdict_at(d, i)); i++)
+        if (v->verdict == GS_WRONG) printf("  not used, wrong by \"gesso check\": %s (%s)\n", v->variant, v->why);
+}
+
+static void tuning_json(gs_device *d, cJSON *out)
+{
+    cJSON *o = cJSON_AddObjectToObject(out, "tuning"), *wrong;
+    const gs_verdict_entry *v;
+
+    cJSON_AddNumberToObject(o, "choices", count_choices(d));
+    wrong = cJSON_AddArrayToObject(o, "wrong_variants");
+    for (int i = 0; (v = gs_tuning_verdict_at(d, i)); i++)
+        if (v->verdict == GS_WRONG) cJSON_AddItemToArray(wrong, cJSON_CreateString(v->variant));
+}
+
 /* Work in products for one picture, from a dry run of the sampler. */
 static gs_status sampler_flops(gs_graph *g, gs_device *d, int batch, double *flops)
 {
@@ -255,6 +288,7 @@ static gs_status config_info(const char *path, const char *run, const cli_args *
         if (n_steps) cJSON_AddNumberToObject(out, "step", (double)steps[n_steps - 1]);
         networks_json(setup->system, g.step, out);
         cost_json(&k, out);
+        tuning_json(d, out);
         cli_print_json(out);
     } else {
         char text[32];
@@ -265,6 +299,7 @@ static gs_status config_info(const char *path, const char *run, const cli_args *
         if (n_steps) printf("%d checkpoint%s, the newest of step %s\n", n_steps, n_steps == 1 ? "" : "s", gs_count_text(text, steps[n_steps - 1]));
         networks_text(setup->system, g.step);
         cost_text(&k);
+        tuning_text(d);
     }
     if (!k.fits) st = gs_fail(GS_ELIMIT, "%s: %s", path, k.why);
 done:
