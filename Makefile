@@ -87,11 +87,22 @@ $B/tests/%: tests/%.c $(TESTLIB) $B/app.a $B/libgesso.a
 	$Q$(CC) $(STD) $(DEFS) $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) $(APP_CFLAGS) -Iinclude -Isrc -Itests -MMD -MP -o $@ $< \
 	    $(TESTLIB) $(filter $B/tests/golden/%,$^) $B/app.a $B/libgesso.a -lcmocka $(APP_LIBS) $(ENGINE_LIBS)
 
-# Stands for NVIDIA's libraries in the test of the CUDA driver.
-$B/tests/test_cuda_driver: $B/tests/fake_nvidia.so
-$B/tests/fake_nvidia.so: tests/fixtures/fake_nvidia.c
+# Stands for NVIDIA's libraries in the tests of the CUDA driver.
+$B/tests/test_cuda_driver $B/tests/test_cuda_plan $B/tests/test_cuda_cli: $B/tests/fake_nvidia.so
+$B/tests/test_cuda_cli: $B/tests/gesso-cuda
+$B/tests/fake_nvidia.so: tests/fixtures/fake_nvidia.c tests/fixtures/fake_nvidia_cl.c tests/fixtures/fake_nvidia.h tests/fixtures/fake_nvidia_int.h \
+    src/device/cuda_api.h
 	@mkdir -p $(@D); echo "  LD  $@"
-	$Q$(CC) $(STD) $(CFLAGS) $(WARN) -shared -Isrc -Iinclude -o $@ $<
+	$Q$(CC) $(STD) $(DEFS) $(CFLAGS) $(WARN) -shared -Isrc -Iinclude -o $@ $(filter %.c,$^) -lOpenCL
+
+# The program that CUDA=1 builds: the table of drivers is all that differs.
+$B/cuda/devices.o: src/device/devices.c
+	@mkdir -p $(@D); echo "  CC  $< (CUDA)"
+	$Q$(CC) $(STD) $(DEFS) -DGS_CUDA $(CPPFLAGS) $(CFLAGS) $(WARN) $(SANF) -Iinclude -Isrc -MMD -MP -c -o $@ $<
+
+$B/tests/gesso-cuda: $(CLI) $(APP) $B/cuda/devices.o $B/libgesso.a
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(SANF) -o $@ $(CLI) $(APP) $B/cuda/devices.o $B/libgesso.a $(APP_LIBS) $(ENGINE_LIBS)
 
 $B/examples/%: examples/%.c $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"

@@ -8,14 +8,8 @@
 #include <unistd.h>
 
 #include "device/cuda_int.h"
+#include "fixtures/fake_nvidia.h"
 
-struct fake_state { /* as in fixtures/fake_nvidia.c */
-    int live_buffers, live_pinned, live_events, live_streams, live_modules, live_contexts, live_blas;
-    int launches, compiles, trims, current;
-    char options[1024];
-    int math_mode;
-    int fail_alloc, fail_pinned, fail_launch, fail_load;
-};
 static struct fake_state *fake;
 static gs_device_info *list;
 static int n_list;
@@ -58,6 +52,7 @@ static void nothing_is_left(void)
     assert_int_equal(fake->live_modules, 0);
     assert_int_equal(fake->live_contexts, 0);
     assert_int_equal(fake->live_blas, 0);
+    assert_int_equal(fake->live_graphs, 0);
 }
 
 static void devices_are_described(void **state)
@@ -337,18 +332,117 @@ static void gemm_equals_the_plain_loops(void **state)
     nothing_is_left();
 }
 
+/* Without a word fp32; by gs_device_set_math before or after cuBLAS has started; by the environment for those who measure. */
 static void tf32_is_an_option(void **state)
 {
-    gs_device *d = open_device(0);
     const gs_gemm g = {.m = 1, .n = 1, .k = 1, .batch = 1, .lda = 1, .ldb = 1, .ldc = 1, .alpha = 1};
+    gs_device *d = open_device(0);
     gs_buffer *b;
 
     (void)state;
-    setenv("GESSO_CUDA_TF32", "1", 1);
+    assert_ok(gs_device_set_math(d, GS_MATH_TF32));
     assert_ok(d->drv->alloc(d, 64, &b));
     assert_ok(d->drv->gemm(d, &g, b, 0, b, 1, b, 2, NULL, 0, NULL));
     assert_int_equal(fake->math_mode, GS_CUBLAS_TF32_MATH);
+    assert_ok(gs_device_set_math(d, GS_MATH_FP32));
+    assert_int_equal(fake->math_mode, GS_CUBLAS_DEFAULT_MATH);
+    d->drv->free(d, b);
+    gs_device_close(d);
+
+    setenv("GESSO_CUDA_TF32", "1", 1);
+    d = open_device(0);
+    assert_true(d->drv->gemm_ready(d));
+    assert_int_equal(fake->math_mode, GS_CUBLAS_TF32_MATH);
     unsetenv("GESSO_CUDA_TF32");
+    gs_device_close(d);
+
+    d = open_device(2);
+    assert_fails(gs_device_set_math(d, GS_MATH_TF32), GS_EDEVICE, "sm_61 has no TF32");
+    assert_ok(gs_device_set_math(d, GS_MATH_FP32));
+    gs_device_close(d);
+    assert_ok(gs_device_open("null", &d));
+    assert_fails(gs_device_set_math(d, GS_MATH_TF32), GS_EDEVICE, "TF32 is for CUDA devices");
+    gs_device_close(d);
+    nothing_is_left();
+}
+
+static char warned[1000];
+static int warnings;
+
+static void keep_warning(const char *line, void *user)
+{
+    (void)user;
+    snprintf(warned, sizeof warned, "%s", line);
+    warnings++;
+}
+
+/* cuBLAS that does not start is said once, and planning turns to another provider. */
+static void without_cublas_there_is_one_sentence(void **state)
+{
+    gs_device *d = open_device(1);
+
+    (void)state;
+    gs_log_set(keep_warning, NULL);
+    fake->fail_blas = 1;
+    assert_false(d->drv->gemm_ready(d));
+    assert_false(d->drv->gemm_ready(d)); /* and is not tried again: plans of one device should agree */
+    gs_log_set(NULL, NULL);
+    assert_int_equal(warnings, 1);
+    assert_true(gs_test_contains(warned, "Fake 90") && gs_test_contains(warned, "CUBLAS_STATUS_NOT_INITIALIZED"));
+    assert_true(gs_test_contains(warned, "Gesso's own kernels"));
+    gs_device_close(d);
+    d = open_device(1);
+    assert_true(d->drv->gemm_ready(d));
+    gs_device_close(d);
+    nothing_is_left();
+}
+
+/* A recording does what was queued, again and again, with the arguments of then. */
+static void recorded_work_is_replayed(void **state)
+{
+    gs_device *d = open_device(0);
+    gs_kernel *k = kernel_of(d, "add");
+    const size_t one[3] = {1, 1, 1}, four[3] = {4, 1, 1};
+    const int launches = fake->launches, replays = fake->replays;
+    int32_t y[8] = {0};
+    gs_recording *r;
+    gs_buffer *b;
+
+    (void)state;
+    assert_ok(d->drv->alloc(d, sizeof y, &b));
+    assert_ok(d->drv->fill(d, b, 0, 0, sizeof y));
+    args(k, b, 0, 3);
+    assert_ok(d->drv->record_begin(d));
+    assert_ok(d->drv->launch(d, k, one, four, NULL));
+    assert_ok(d->drv->copy(d, b, 16, b, 0, 16));
+    assert_ok(d->drv->record_end(d, &r));
+    assert_int_equal(fake->launches, launches); /* nothing was done */
+    assert_ok(d->drv->read(d, b, 0, y, sizeof y));
+    assert_int_equal(y[0], 0);
+    args(k, b, 0, 1000); /* does not reach what is recorded */
+    assert_ok(d->drv->replay(d, r));
+    assert_ok(d->drv->replay(d, r));
+    assert_ok(d->drv->launch(d, k, one, one, NULL));
+    assert_ok(d->drv->read(d, b, 0, y, sizeof y));
+    assert_int_equal(fake->replays, replays + 2);
+    for (int i = 0; i < 8; i++) assert_int_equal(y[i], i == 0 ? 1006 : 6);
+    d->drv->free_recording(d, r);
+    d->drv->free_recording(d, NULL);
+    assert_ok(d->drv->record_begin(d)); /* thrown away */
+    assert_ok(d->drv->launch(d, k, one, four, NULL));
+    assert_ok(d->drv->record_end(d, NULL));
+    fake->fail_capture = 1;
+    assert_fails(d->drv->record_begin(d), GS_EDEVICE, "cannot record");
+    assert_ok(d->drv->record_begin(d));
+    fake->fail_instantiate = 1;
+    assert_fails(d->drv->record_end(d, &r), GS_ENOMEM, "does not become a graph");
+    assert_null(r);
+    assert_ok(d->drv->record_begin(d)); /* something that cannot be recorded spoils it, and the device is as before */
+    assert_fails(d->drv->finish(d), GS_EDEVICE, "while waiting");
+    assert_fails(d->drv->record_end(d, &r), GS_EDEVICE, "does not become a graph");
+    assert_ok(d->drv->read(d, b, 0, y, sizeof y));
+    assert_int_equal(y[0], 1006);
+    d->drv->free_kernel(d, k);
     d->drv->free(d, b);
     gs_device_close(d);
     nothing_is_left();
@@ -385,6 +479,8 @@ int main(void)
         cmocka_unit_test(programs_are_built_for_the_device),
         cmocka_unit_test(gemm_equals_the_plain_loops),
         cmocka_unit_test(tf32_is_an_option),
+        cmocka_unit_test(without_cublas_there_is_one_sentence),
+        cmocka_unit_test(recorded_work_is_replayed),
         cmocka_unit_test(devices_do_not_mix),
     };
     char path[4096];

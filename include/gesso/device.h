@@ -38,6 +38,12 @@ typedef struct gs_device_info {
 
 typedef struct gs_device gs_device;
 
+/* How products of matrices are computed by a vendor's library. Gesso's own kernels are fp32 always. */
+typedef enum gs_math {
+    GS_MATH_FP32,
+    GS_MATH_TF32, /* operands rounded to 10 bits of mantissa, sums in fp32: tensor cores of NVIDIA's Ampere and newer */
+} gs_math;
+
 /* All devices of all platforms, best first is not implied. *list is freed with free(). No device is not an error: *n = 0. */
 gs_status gs_devices(gs_device_info **list, int *n);
 
@@ -46,6 +52,10 @@ gs_status gs_devices(gs_device_info **list, int *n);
 gs_status gs_device_open(const char *spec, gs_device **out);
 void gs_device_close(gs_device *d);
 const gs_device_info *gs_device_get_info(const gs_device *d);
+
+/* Fixes it for the plans that are compiled and run from here on; fp32 is what a device starts with. GS_EDEVICE, and the device stays
+ * at fp32, when it has no TF32: only CUDA devices of sm_80 and newer with cuBLAS have. */
+gs_status gs_device_set_math(gs_device *d, gs_math math);
 
 #ifdef __cplusplus
 }

@@ -168,6 +168,7 @@ static gs_status open_work(gs_device *d, const model *m, int batch, bool inputs,
         snprintf(name, sizeof name, "in.%s", w->g->inputs[i].name);
         gs_output(w->g, name, w->g->inputs[i].node);
     }
+    gs_setup_math(w->setup, d);
     TRY(gs_store_new(d, SEED, &w->store));
     TRY(gs_compile(w->g, d, w->store, NULL, &w->plan));
     TRY(system->open_data(w->setup->model, w->setup->config));

@@ -90,7 +90,7 @@ static void device_json(cJSON *head, const gs_device_info *i)
 /* What changes the meaning of rows: the cases' definitions, and the switches of the environment. */
 static void config_json(cJSON *head)
 {
-    static const char *const switches[] = { "GESSO_GEMM", "GESSO_CONV", "GESSO_OFF", "GESSO_KERNELS" };
+    static const char *const switches[] = { "GESSO_GEMM", "GESSO_CONV", "GESSO_OFF", "GESSO_KERNELS", "GESSO_CUDA_TF32", "GESSO_CUDA_FMAD" };
     cJSON *env = cJSON_AddObjectToObject(head, "environment");
     int n;
     gs__case *cases = gs__cases(&n);

@@ -128,7 +128,7 @@ static void cu_close(gs_device *d)
             if (c->slot[i].event) cu->cuEventDestroy_v2(c->slot[i].event);
             if (c->slot[i].data) cu->cuMemFreeHost(c->slot[i].data);
         }
-        if (c->blas) gs__cublas()->cublasDestroy_v2(c->blas);
+        gs__cu_gemm_close(d);
         if (c->stream) cu->cuStreamDestroy_v2(c->stream);
         if (c->pool) cu->cuMemPoolTrimTo(c->pool, 0);
     }
@@ -150,12 +150,10 @@ static void find_pool(gs_cu_dev *c)
         c->pool = NULL;
 }
 
-static const gs_driver driver_without_gemm; /* below: cuBLAS is not there */
-
 static gs_status cu_open(const gs_device_info *info, gs_device **out)
 {
     const gs_cuda_api *cu = gs__cu();
-    const char *env = getenv("GESSO_PROFILE");
+    const char *env = getenv("GESSO_PROFILE"), *tf32 = getenv("GESSO_CUDA_TF32");
     gs_cu_dev *c = gs_xalloc(sizeof *c);
     gs_status st = GS_OK;
     gs_cu_result err;
@@ -171,6 +169,7 @@ static gs_status cu_open(const gs_device_info *info, gs_device **out)
         gs_fail(GS_EDEVICE, "device %s (\"%s\") was in the list but is gone; is its driver still running?", info->id, info->name));
     c->capability = capability_of(c->id);
     c->arch = gs__nvrtc_target(c->capability, &c->ptx);
+    if (tf32 && *tf32 && strcmp(tf32, "0") && c->capability >= 80) c->math = GS_MATH_TF32;
     for (int i = 0; i < 3; i++) {
         c->max_local[i] = attribute(c->id, GS_CU_ATTR_BLOCK_X + i, i < 2 ? 1024 : 64);
         c->max_groups[i] = (size_t)attribute(c->id, GS_CU_ATTR_GRID_X + i, 65535);
@@ -184,7 +183,7 @@ static gs_status cu_open(const gs_device_info *info, gs_device **out)
     TRY(err == 0 ? GS_OK : gs__cu_fail(&c->base, err, "cannot make a stream"));
     find_pool(c);
     c->base.profiling = gs_debug_level() >= 2 || (env && *env && strcmp(env, "0"));
-    c->base.drv = gs__cublas() ? &gs_driver_cuda : &driver_without_gemm;
+    c->base.drv = &gs_driver_cuda;
     *out = &c->base;
 done:
     if (st != GS_OK) cu_close(&c->base);
@@ -490,16 +489,37 @@ done:
     return st;
 }
 
-#define DRIVER_BUT_GEMM                                                                                                    \
-    .name = "cuda",                                                                                                        \
-    .no_compiler = "Gesso builds its kernels with NVRTC: libnvrtc.so is not there or too old or new for this device, or "  \
-                   "the device is closed to computing (nvidia-smi -c); GESSO_NVRTC=path of libnvrtc.so picks one, and "     \
-                   "the device may also be there through OpenCL",                                                          \
-    .list = cu_list, .open = cu_open, .close = cu_close, .alloc = cu_alloc, .free = cu_free, .write = cu_write,            \
-    .read = cu_read, .copy = cu_copy, .fill = cu_fill, .build = gs__cu_build, .free_program = gs__cu_free_program,         \
-    .kernel = gs__cu_kernel, .free_kernel = gs__cu_free_kernel, .arg_buffer = gs__cu_arg_buffer,                           \
-    .arg_value = gs__cu_arg_value, .launch = cu_launch, .finish = cu_finish, .event_seconds = cu_event_seconds,            \
-    .event_free = gs__cu_event_free, .profile = cu_profile
-
-const gs_driver gs_driver_cuda = {DRIVER_BUT_GEMM, .gemm_temp = gs__cu_gemm_temp, .gemm = gs__cu_gemm};
-static const gs_driver driver_without_gemm = {DRIVER_BUT_GEMM};
+const gs_driver gs_driver_cuda = {
+    .name = "cuda",
+    .no_compiler = "Gesso builds its kernels with NVRTC: libnvrtc.so is not there or too old or new for this device, or "
+                   "the device is closed to computing (nvidia-smi -c); GESSO_NVRTC=path of libnvrtc.so picks one, and "
+                   "the device may also be there through OpenCL",
+    .list = cu_list,
+    .open = cu_open,
+    .close = cu_close,
+    .alloc = cu_alloc,
+    .free = cu_free,
+    .write = cu_write,
+    .read = cu_read,
+    .copy = cu_copy,
+    .fill = cu_fill,
+    .build = gs__cu_build,
+    .free_program = gs__cu_free_program,
+    .kernel = gs__cu_kernel,
+    .free_kernel = gs__cu_free_kernel,
+    .arg_buffer = gs__cu_arg_buffer,
+    .arg_value = gs__cu_arg_value,
+    .launch = cu_launch,
+    .gemm_ready = gs__cu_gemm_ready,
+    .gemm_temp = gs__cu_gemm_temp,
+    .gemm = gs__cu_gemm,
+    .finish = cu_finish,
+    .event_seconds = cu_event_seconds,
+    .event_free = gs__cu_event_free,
+    .profile = cu_profile,
+    .record_begin = gs__cu_record_begin,
+    .record_end = gs__cu_record_end,
+    .replay = gs__cu_replay,
+    .free_recording = gs__cu_free_recording,
+    .set_math = gs__cu_set_math,
+};

@@ -18,6 +18,8 @@ typedef struct gs_cu_event *gs_cu_event;
 typedef struct gs_cu_module *gs_cu_module;
 typedef struct gs_cu_function *gs_cu_function;
 typedef struct gs_cu_pool *gs_cu_pool;
+typedef struct gs_cu_graph *gs_cu_graph;
+typedef struct gs_cu_graph_exec *gs_cu_graph_exec;
 typedef struct gs_nvrtc_program *gs_nvrtc_program;
 typedef struct gs_cublas_handle *gs_cublas_handle;
 
@@ -58,14 +60,20 @@ typedef struct gs_cublas_handle *gs_cublas_handle;
     X(cuEventElapsedTime, (float *milliseconds, gs_cu_event start, gs_cu_event stop))                                \
     X(cuEventDestroy_v2, (gs_cu_event e))
 
-/* Not in every driver (memory pools: 11.2; argument sizes: 12.4): the field is NULL there. */
+/* Not in every driver (memory pools: 11.2; graphs in this form: 11.4; argument sizes: 12.4): the field is NULL there. */
 #define GS_CUDA_OPTIONAL(X)                                                                                          \
     X(cuDeviceGetDefaultMemPool, (gs_cu_pool *p, gs_cu_device_id d))                                                 \
     X(cuMemPoolSetAttribute, (gs_cu_pool p, int attribute, void *value))                                             \
     X(cuMemPoolTrimTo, (gs_cu_pool p, size_t keep))                                                                  \
     X(cuMemAllocAsync, (gs_cu_ptr *p, size_t bytes, gs_cu_stream s))                                                 \
     X(cuMemFreeAsync, (gs_cu_ptr p, gs_cu_stream s))                                                                 \
-    X(cuFuncGetParamInfo, (gs_cu_function f, size_t index, size_t *offset, size_t *size))
+    X(cuFuncGetParamInfo, (gs_cu_function f, size_t index, size_t *offset, size_t *size))                            \
+    X(cuStreamBeginCapture_v2, (gs_cu_stream s, int mode))                                                           \
+    X(cuStreamEndCapture, (gs_cu_stream s, gs_cu_graph *g))                                                          \
+    X(cuGraphInstantiateWithFlags, (gs_cu_graph_exec *e, gs_cu_graph g, unsigned long long flags))                   \
+    X(cuGraphLaunch, (gs_cu_graph_exec e, gs_cu_stream s))                                                           \
+    X(cuGraphExecDestroy, (gs_cu_graph_exec e))                                                                      \
+    X(cuGraphDestroy, (gs_cu_graph g))
 
 /* libnvrtc, the compiler; 11.2 and newer say what they compile for. */
 #define GS_NVRTC_FUNCTIONS(X)                                                                                        \
@@ -95,6 +103,10 @@ typedef struct gs_cublas_handle *gs_cublas_handle;
                                   int lda, long long sa, const float *b, int ldb, long long sb, const float *beta, float *c, \
                                   int ldc, long long sc, int batch))
 
+/* NULL where a cuBLAS lacks it. */
+#define GS_CUBLAS_OPTIONAL(X)                                                                                        \
+    X(cublasSetWorkspace_v2, (gs_cublas_handle h, void *memory, size_t bytes))
+
 #define X(name, args) gs_cu_result (*name) args;
 typedef struct gs_cuda_api {
     GS_CUDA_FUNCTIONS(X)
@@ -107,6 +119,7 @@ typedef struct gs_nvrtc_api {
 } gs_nvrtc_api;
 typedef struct gs_cublas_api {
     GS_CUBLAS_FUNCTIONS(X)
+    GS_CUBLAS_OPTIONAL(X)
 } gs_cublas_api;
 #undef X
 
@@ -127,6 +140,7 @@ enum { /* numbers of the driver's interface */
     GS_CU_MODE_PROHIBITED = 2,
     GS_CU_POOL_RELEASE_THRESHOLD = 4,
     GS_CU_FUNC_MAX_THREADS = 0,
+    GS_CU_CAPTURE_RELAXED = 2,
     GS_CU_STREAM_NON_BLOCKING = 1, GS_CU_EVENT_NO_TIMING = 2,
     GS_CU_JIT_ERROR_LOG = 5, GS_CU_JIT_ERROR_LOG_SIZE = 6,
     GS_CUBLAS_OP_N = 0, GS_CUBLAS_OP_T = 1, GS_CUBLAS_DEFAULT_MATH = 0, GS_CUBLAS_TF32_MATH = 3,

@@ -1,4 +1,5 @@
-/* Shared by cuda.c (devices, memory, launches), cuda_program.c (building), cuda_nvrtc.c (compiling) and cuda_gemm.c (cuBLAS). */
+/* Shared by cuda.c (devices, memory, launches), cuda_program.c (building), cuda_nvrtc.c (compiling), cuda_gemm.c (cuBLAS) and cuda_graph.c
+ * (recorded work). */
 #ifndef GS_DEVICE_CUDA_INT_H
 #define GS_DEVICE_CUDA_INT_H
 
@@ -56,7 +57,10 @@ typedef struct gs_cu_dev {
     bool ptx;                 /* arch is older than the device: the driver compiles the rest of the way */
     int max_local[3];
     size_t max_groups[3];
-    gs_cublas_handle blas;    /* made at the first GEMM */
+    gs_cublas_handle blas;    /* made when a product is first planned */
+    gs_buffer *blas_memory;   /* cuBLAS's workspace; NULL: it takes its own */
+    gs_math math;
+    bool no_blas;             /* it was asked for and is not to be had */
 } gs_cu_dev;
 
 static inline gs_cu_dev *gs__cud(gs_device *d) { return (gs_cu_dev *)d; }
@@ -91,8 +95,17 @@ gs_status gs__cu_arg_value(gs_kernel *k, int index, size_t size, const void *val
 gs_status gs__cu_args_complete(const gs_kernel *k);
 
 /* cuda_gemm.c */
+bool gs__cu_gemm_ready(gs_device *d);
+void gs__cu_gemm_close(gs_device *d);
+gs_status gs__cu_set_math(gs_device *d, gs_math math);
 size_t gs__cu_gemm_temp(gs_device *d, const gs_gemm *g);
 gs_status gs__cu_gemm(gs_device *d, const gs_gemm *g, gs_buffer *c, size_t c0, gs_buffer *a, size_t a0, gs_buffer *b, size_t b0,
                       gs_buffer *temp, size_t temp_offset, gs_event **ev);
+
+/* cuda_graph.c */
+gs_status gs__cu_record_begin(gs_device *d);
+gs_status gs__cu_record_end(gs_device *d, gs_recording **out);
+gs_status gs__cu_replay(gs_device *d, gs_recording *r);
+void gs__cu_free_recording(gs_device *d, gs_recording *r);
 
 #endif

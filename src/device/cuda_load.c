@@ -136,6 +136,9 @@ static void load_cublas(void)
 #define X(f, args) ok = take(lib, #f, &cublas.f, false, "libcublas") && ok;
     GS_CUBLAS_FUNCTIONS(X)
 #undef X
+#define X(f, args) take(lib, #f, &cublas.f, true, "libcublas");
+    GS_CUBLAS_OPTIONAL(X)
+#undef X
     have_cublas = ok;
 }
 

@@ -15,6 +15,7 @@ typedef struct gs_buffer gs_buffer;   /* opaque to all but its driver */
 typedef struct gs_program gs_program;
 typedef struct gs_kernel gs_kernel;   /* one kernel object with its own arguments, which persist between launches */
 typedef struct gs_event gs_event;
+typedef struct gs_recording gs_recording;
 
 /* C = alpha op(A) op(B) + beta C, row-major, op(A) is M x K, op(B) is K x N; `batch` problems at strides (elements). */
 typedef struct gs_gemm {
@@ -54,6 +55,7 @@ typedef struct gs_driver {
 
     /* The driver's own GEMM (CLBlast, cuBLAS). NULL: none, Gesso's kernels do it. Offsets in elements. temp: bytes wanted by
      * gemm_temp, may be NULL when that is 0. */
+    bool (*gemm_ready)(gs_device *d); /* can it be used? Says once why not. NULL: always */
     size_t (*gemm_temp)(gs_device *d, const gs_gemm *g);
     gs_status (*gemm)(gs_device *d, const gs_gemm *g, gs_buffer *c, size_t c0, gs_buffer *a, size_t a0,
                       gs_buffer *b, size_t b0, gs_buffer *temp, size_t temp_offset, gs_event **ev);
@@ -63,6 +65,16 @@ typedef struct gs_driver {
     void (*event_free)(gs_event *e);
     /* Switches times of events on or off; waits for queued work. NULL: not offered. */
     gs_status (*profile)(gs_device *d, bool on);
+
+    /* Recorded work (CUDA graphs). Launches, copies, fills and products between record_begin and record_end are not done but kept, with the
+     * arguments that they have then; replay queues all of them by one call. No other call may come between the two. What they do must have been
+     * done before: drivers load kernels at first use. A failure of either leaves the device as it was before record_begin. NULL: not offered. */
+    gs_status (*record_begin)(gs_device *d);
+    gs_status (*record_end)(gs_device *d, gs_recording **out); /* out NULL: throw it away */
+    gs_status (*replay)(gs_device *d, gs_recording *r);
+    void (*free_recording)(gs_device *d, gs_recording *r);
+
+    gs_status (*set_math)(gs_device *d, gs_math math); /* NULL: fp32 is all there is */
 } gs_driver;
 
 /* Drivers embed this as their first member. */

@@ -49,6 +49,7 @@ gs_status gs__plan_rebind(gs_plan *p)
 {
     gs_status st = GS_OK;
 
+    gs__plan_drop_recording(p);
     for (int i = 0; i < p->n_launches && st == GS_OK; i++)
         if (p->launches[i]->k) st = set_arguments(p, p->launches[i]);
     p->workspace_gen = p->store->workspace_gen;

@@ -69,6 +69,7 @@ gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compil
     p->off_fuse = is_off(off, "fuse");
     p->off_inplace = is_off(off, "inplace");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
+    p->off_graphs = is_off(off, "graphs");
     p->store = store;
     if (!store || p->dry_run) { /* a dry run leaves the caller's store alone */
         TRY(gs_store_new(d, 0, &p->store));
@@ -104,6 +105,7 @@ void gs_plan_free(gs_plan *p)
 {
     if (!p) return;
     if (p->seconds && p->runs) gs__plan_print_times(p);
+    gs__plan_drop_recording(p);
     for (int i = 0; i < p->n_launches; i++) {
         gs_launch *l = p->launches[i];
 

@@ -79,8 +79,10 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
 
 static bool driver_can(const gs_device *d, const gs_problem *q)
 {
+    const gs_driver *drv = d->drv;
+
     (void)q;
-    return d->drv->gemm != NULL;
+    return drv->gemm && (!drv->gemm_ready || drv->gemm_ready((gs_device *)d)); /* the library starts when it is first asked for */
 }
 
 static gs_status driver_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)

@@ -66,7 +66,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_inplace, dry_run;
+    bool off_cse, off_simplify, off_fuse, off_inplace, off_graphs, dry_run;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
@@ -94,6 +94,7 @@ struct gs_plan {
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
     gs_use *uses; int n_uses, cap_uses; /* products and convolutions, for tuning */
+    gs_recording *recording;    /* the launches as one piece of work for the driver (record.c); NULL: none yet */
 };
 
 struct gs_store {
@@ -159,6 +160,12 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u);
 gs_value *gs__value_new(gs_plan *p, gs_place place, int64_t count, gs_dtype dtype, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 gs_launch *gs__launch_generated(gs_plan *p, const char *kernel);
+
+/* run.c: queues every launch. record.c: replays them where the device offers that and it pays; *done tells whether it did. A recording
+ * holds addresses, so it is dropped when the workspace moves. */
+gs_status gs__plan_enqueue(gs_plan *p);
+gs_status gs__plan_replay(gs_plan *p, bool *done);
+void gs__plan_drop_recording(gs_plan *p);
 
 /* bind.c: where a value lies now, offset in bytes. print.c. */
 gs_buffer *gs__plan_buffer(const gs_plan *p, const gs_value *v, size_t *offset);

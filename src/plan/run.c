@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 gs_status gs_plan_feed(gs_plan *p, const char *name, const void *data)
 {
     for (int i = 0; i < p->n_inputs; i++)
@@ -45,19 +44,12 @@ static gs_status launch_copy(gs_plan *p, gs_launch *l)
     return p->d->drv->copy(p->d, dst, d0, src, s0, bytes);
 }
 
-gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step)
+gs_status gs__plan_enqueue(gs_plan *p)
 {
     const gs_driver *drv = p->d->drv;
     const bool timed = p->seconds != NULL;
     gs_status st = GS_OK;
 
-    if (p->dry_run) return gs_fail(GS_EINVAL, "a dry plan cannot run");
-    if (p->workspace_gen != p->store->workspace_gen) TRY(gs__plan_rebind(p));
-    if (p->step_block) {
-        const uint32_t block[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step, (uint32_t)(step >> 32) };
-
-        TRY(drv->write(p->d, p->constants, p->step_block->offset, block, sizeof block));
-    }
     for (int i = 0; i < p->n_launches; i++) {
         gs_launch *l = p->launches[i];
         gs_event *ev = NULL;
@@ -78,6 +70,25 @@ gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step)
             p->seconds[i] += s;
         }
     }
+done:
+    return st;
+}
+
+/* What changes from step to step (inputs, seed and step) lies in device memory and is written before the launches, which never change. */
+gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step)
+{
+    gs_status st = GS_OK;
+    bool done_already = false;
+
+    if (p->dry_run) return gs_fail(GS_EINVAL, "a dry plan cannot run");
+    if (p->workspace_gen != p->store->workspace_gen) TRY(gs__plan_rebind(p));
+    if (p->step_block) {
+        const uint32_t block[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step, (uint32_t)(step >> 32) };
+
+        TRY(p->d->drv->write(p->d, p->constants, p->step_block->offset, block, sizeof block));
+    }
+    TRY(gs__plan_replay(p, &done_already));
+    if (!done_already) TRY(gs__plan_enqueue(p));
     p->runs++;
 done:
     return st;

@@ -118,6 +118,13 @@ void gs_setup_free(gs_setup *s)
 
 /* ---- what it needs ---- */
 
+void gs_setup_math(const gs_setup *s, gs_device *d)
+{
+    const gs_math math = gs_config_choice(s->config, "train", "math") == 1 ? GS_MATH_TF32 : GS_MATH_FP32;
+
+    if (gs_device_set_math(d, math) != GS_OK) gs_warn("[train] math = tf32: %s; products are computed in fp32", gs_last_error());
+}
+
 gs_status gs_setup_build_use(const gs_setup *s, gs_graph *g, int batch)
 {
     const gs_system *y = s->system;

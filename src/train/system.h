@@ -109,6 +109,8 @@ void gs_setup_free(gs_setup *s); /* accepts NULL */
 /* The tables of a system: the common one and its own; for docs/config.md. tables has room for 2; returns how many. */
 int gs_system_tables(const gs_system *s, gs_config_table tables[2]);
 
+/* Gives the device the configuration's train.math; where it cannot, a warning says so and fp32 holds. */
+void gs_setup_math(const gs_setup *s, gs_device *d);
 /* The graph that uses the trained networks on a batch: the sampler, or the translator of the first direction. */
 gs_status gs_setup_build_use(const gs_setup *s, gs_graph *g, int batch);
 

@@ -23,6 +23,7 @@ static gs_status open_device(gs__run *r)
 
     if (!spec && !gs_config_is_auto(c, "run", "device")) spec = gs_config_str(c, "run", "device");
     st = gs_device_open(spec, &r->device);
+    if (st == GS_OK) gs_setup_math(r->setup, r->device);
     if (st == GS_OK) st = gs_store_new(r->device, r->seed, &r->store);
     return st;
 }
