@@ -15,7 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "device/tuning.h"
 #include "io/checkpoint.h"
+#include "plan/variants.h"
+#include "train/system.h"
 #include "train/trainer.h"
 
 #define STEPS 240 /* three epochs of 80 batches */
@@ -52,18 +55,28 @@ static void on_line(void *user, const char *text)
     if (w->j->raise_twice) raise(w->j->raise);
 }
 
+static void on_warning(const char *text, void *user)
+{
+    FILE *f = fopen(user, "a");
+
+    if (f) fprintf(f, "%s\n", text);
+    if (f) fclose(f);
+}
+
 /* In the child: trains, leaves the sentence of a failure in DIR.err, ends with the exit status. */
 static void child(const job *j)
 {
     watcher w = { j, 0 };
     gs_train_opts o = { .config = config, .run = j->dir, .set = j->set, .n_set = j->n_set, .steps = j->steps, .resume = j->resume,
                         .line = on_line, .user = &w };
-    gs_str err = { 0 };
+    gs_str err = { 0 }, warn = { 0 };
     gs_status st;
     int null = open("/dev/null", O_WRONLY);
 
     if (null >= 0) dup2(null, STDERR_FILENO); /* compilers of drivers are talkative */
     if (j->file_limit) setrlimit(RLIMIT_FSIZE, &(struct rlimit){ j->file_limit, RLIM_INFINITY });
+    gs_str_printf(&warn, "%s.warn", j->dir);
+    gs_log_set(on_warning, warn.data);
     st = gs_train(&o, NULL);
     gs_str_printf(&err, "%s.err", j->dir);
     if (st != GS_OK) {
@@ -323,6 +336,107 @@ static void test_killed_at_random_moments(void **state)
     free(every);
 }
 
+/* In a child: chooses for every product of the step a variant that rounds differently from the preset, or forgets all choices; 0 when it worked. */
+static int tune(bool forget)
+{
+    gs_graph *g = gs_graph_new();
+    const gs_use *uses;
+    gs_setup *setup;
+    gs_device *d;
+    gs_plan *p;
+    int n;
+
+    if (gs_device_open(NULL, &d) != GS_OK) return 1;
+    if (forget) return gs_tuning_forget_choices(d) != GS_OK;
+    if (gs_setup_load(config, NULL, 0, &setup) != GS_OK || setup->system->build_step(setup->model, g, 800) != GS_OK) return 1;
+    if (gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p) != GS_OK) return 1;
+    n = gs_plan_uses(p, &uses);
+    for (int i = 0; i < n; i++) {
+        gs_choice c = { .seconds = 1, .preset_seconds = 2 };
+
+        if (uses[i].problem.family != GS_FAMILY_GEMM) continue;
+        gs_problem_class(&uses[i].problem, c.class);
+        gs_variant_name(GS_FAMILY_GEMM, uses[i].preset, c.preset);
+        snprintf(c.variant, sizeof c.variant, "%s", strcmp(c.preset, "gemm/driver") ? "gemm/driver" : "gemm/tile:8");
+        if (gs_tuning_set_choice(d, &c) != GS_OK) return 1;
+    }
+    return n == 0;
+}
+
+static void tuned(bool forget)
+{
+    pid_t pid;
+
+    fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        const int null = open("/dev/null", O_WRONLY);
+
+        if (null >= 0) dup2(null, STDERR_FILENO);
+        _exit(tune(forget));
+    }
+    assert_int_equal(wait_for(pid), 0);
+}
+
+static bool same_parameters(const char *a, const char *b, int64_t step)
+{
+    char name[64], *x, *y;
+    uint8_t *p, *q;
+    size_t m, n;
+    bool same;
+
+    snprintf(name, sizeof name, "checkpoints/step_%010lld.safetensors", (long long)step);
+    x = in(a, name), y = in(b, name);
+    assert_ok(gs_file_read(x, 1 << 26, &p, &m));
+    assert_ok(gs_file_read(y, 1 << 26, &q, &n));
+    same = m == n && memcmp(p, q, m) == 0;
+    free(p), free(q), free(x), free(y);
+    return same;
+}
+
+static void warned(const char *dir, const char *part)
+{
+    gs_str path = { 0 };
+    char *text;
+
+    gs_str_printf(&path, "%s.warn", dir);
+    text = gs_test_slurp(path.data);
+    if (!strstr(text, part)) fail_msg("wanted \"%s\" in: %s", part, text);
+    free(text);
+    gs_str_free(&path);
+}
+
+/* Variants round differently: a run keeps to those it began with, whatever is tuned or forgotten meanwhile. */
+static void test_tuned_meanwhile(void **state)
+{
+    char *folder = in(tmp, "tuning"), *former = getenv("GESSO_TUNING") ? gs_xstrdup(getenv("GESSO_TUNING")) : NULL;
+    char *plain = dir_named("plain"), *whole = dir_named("tuned"), *parts = dir_named("tuned_parts"), *untuned = dir_named("plain_parts"), *copy;
+
+    (void)state;
+    setenv("GESSO_TUNING", folder, 1);
+    run((job){ .dir = plain, .steps = 50 }, 0);
+    run((job){ .dir = untuned, .steps = 25 }, 0);
+    tuned(false);
+    run((job){ .dir = untuned, .steps = 50, .resume = true }, 0);
+    same_checkpoint(plain, untuned, 50); /* tuned meanwhile: goes on without */
+    run((job){ .dir = whole, .steps = 50 }, 0);
+    assert_false(same_parameters(plain, whole, 50)); /* without this the test could not tell anything */
+    run((job){ .dir = parts, .steps = 25 }, 0);
+    tuned(true);
+    run((job){ .dir = parts, .steps = 50, .resume = true }, 0);
+    same_checkpoint(whole, parts, 50); /* forgotten meanwhile: goes on with */
+    same_file(whole, parts, "tuning.txt");
+    /* a copy that is damaged is said to be, and the run goes on */
+    copy = in(parts, "tuning.txt");
+    assert_ok(gs_file_write(copy, "gesso tuning 1\nkey 0\n", 21));
+    run((job){ .dir = parts, .steps = 51, .resume = true }, 0);
+    warned(parts, "tuning.txt: it is cut off or was changed");
+    if (former) setenv("GESSO_TUNING", former, 1);
+    else unsetenv("GESSO_TUNING");
+    free(copy), free(folder), free(former), free(plain), free(whole), free(parts), free(untuned);
+}
+
 static void test_full_disk(void **state)
 {
     char *dir = dir_named("full");
@@ -480,6 +594,7 @@ int main(void)
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_second_interrupt_ends_at_once),
         cmocka_unit_test(test_killed_at_random_moments),
+        cmocka_unit_test(test_tuned_meanwhile),
         cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_unwritable),
         cmocka_unit_test(test_bad_numbers),

@@ -393,8 +393,9 @@ gs_status gs_tuning_use(gs_device *d, const char *text, const char *name, bool *
     gs_status st;
 
     *worse = false;
+    *foreign = false;
     t->key = now->key;
-    st = from_text(t, text, name, foreign, &whose);
+    st = text ? from_text(t, text, name, foreign, &whose) : GS_OK;
     if (st == GS_OK && !*foreign) {
         for (int i = 0; i < now->n_verdicts && st == GS_OK; i++) {
             const gs_verdict_entry *v = &now->verdicts[i], *former = find_verdict(t, v->variant);

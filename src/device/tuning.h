@@ -61,7 +61,7 @@ char *gs_tuning_path(gs_device *d);
 /* The store as its file has it; free with free(). */
 char *gs_tuning_text(gs_device *d);
 
-/* Uses the choices of `text`, as gs_tuning_text gave it, in place of those on disk, until the device is closed; what is set from then on is not written
+/* Uses the choices of `text`, as gs_tuning_text gave it (NULL: none), in place of those on disk, until the device is closed; what is set from then on is not written
  * to disk. Verdicts: a variant that either side found wrong is wrong. Returns what differs: *foreign: the text is of another device, driver or set of
  * kernels, and nothing was changed; *worse: a variant that the text does not call wrong is wrong by now. GS_EFORMAT: `name`, line and fault. */
 gs_status gs_tuning_use(gs_device *d, const char *text, const char *name, bool *foreign, bool *worse);

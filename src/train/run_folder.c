@@ -7,9 +7,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "device/tuning.h"
 #include "io/checkpoint.h"
 #include "train/trainer_int.h"
 
+enum { MAX_TUNING = 4 << 20 }; /* bytes */
 static const char *const subfolders[] = { "checkpoints", "samples", "plots" };
 
 /* "runs/<name>" of "configs/name.ini". */
@@ -154,6 +156,50 @@ done:
     gs_str_free(&text);
     free(steps);
     free(ini);
+    return st;
+}
+
+/* ---- the variants that the run computes with ---- */
+
+gs_status gs__run_use_tuning(gs__run *r, bool resume)
+{
+    char *path = gs_path_join(r->dir, "tuning.txt");
+    uint8_t *text = NULL;
+    int64_t *steps = NULL;
+    bool foreign = false, worse = false;
+    size_t size;
+    int n = 0;
+    gs_status st = GS_OK;
+
+    if (!resume) goto done;
+    TRY(gs_ckpt_list(r->checkpoints, &steps, &n));
+    if (!gs_file_exists(path)) {
+        if (n > 0) st = gs_tuning_use(r->device, NULL, path, &foreign, &worse); /* it began without choices */
+        goto done;
+    }
+    st = gs_file_read(path, MAX_TUNING, &text, &size);
+    if (st == GS_OK) st = gs_tuning_use(r->device, (const char *)text, path, &foreign, &worse);
+    if (st != GS_OK)
+        gs_warn("%s; the run goes on with what is known of the device now, and its numbers may differ in their last digits", gs_last_error());
+    else if (foreign)
+        gs_warn("%s: the run began on another device, driver or version of Gesso; its numbers from here on differ in their last digits", r->dir);
+    else if (worse)
+        gs_warn("%s: since the run began \"gesso check\" found a variant wrong that it may have used; from here on it uses another", r->dir);
+    st = GS_OK;
+done:
+    free(text);
+    free(steps);
+    free(path);
+    return st;
+}
+
+gs_status gs__run_keep_tuning(gs__run *r)
+{
+    char *path = gs_path_join(r->dir, "tuning.txt"), *text = gs_tuning_text(r->device);
+    const gs_status st = gs_file_write(path, text, strlen(text));
+
+    free(text);
+    free(path);
     return st;
 }
 

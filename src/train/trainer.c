@@ -122,9 +122,11 @@ static gs_status prepare(gs__run *r)
 
     TRY(gs__run_configure(r, &resume));
     TRY(open_device(r));
+    TRY(gs__run_use_tuning(r, resume));
     TRY(gs_setup_fits(r->setup, r->device, &memory));
     TRY(r->system->open_data(r->setup->model, r->setup->config));
     TRY(gs__run_enter(r, resume));
+    TRY(gs__run_keep_tuning(r));
     set_limits(r);
     TRY(make_grid_z(r));
     TRY(plan_for(r, r->system->size_of(r->setup->model, 0), &plan));

@@ -1,6 +1,7 @@
 /* Training: from a configuration to a run folder.
  *
  *   RUN/config.ini          the resolved configuration
+ *   RUN/tuning.txt          which variants of kernels it computes with: a copy of the device's store when it began
  *   RUN/log.txt             what was printed, with times
  *   RUN/metrics.csv .jsonl  a line at every log line;  epochs.csv .jsonl  the means of every epoch
  *   RUN/samples/            epoch_%04d.png, batch_%08d.png

@@ -55,6 +55,12 @@ gs_status gs__run_configure(gs__run *r, bool *resume);
  * in, and to resume with another configuration. */
 gs_status gs__run_enter(gs__run *r, bool resume);
 void gs__run_leave(gs__run *r);
+/* Variants of kernels round differently, so a run keeps to those it began with, whatever is tuned meanwhile: a resumed one takes the folder's copy of
+ * the device's store, before anything is planned. A copy that is damaged, of another device, or that uses what is known to be wrong by now is a
+ * warning. A run of which no copy is there began without choices. */
+gs_status gs__run_use_tuning(gs__run *r, bool resume);
+/* Writes the copy, once the folder is the run's own. */
+gs_status gs__run_keep_tuning(gs__run *r);
 
 /* ---- run_state.c ---- */
 
