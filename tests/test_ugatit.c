@@ -1,5 +1,5 @@
 /* U-GAT-IT as its users meet it: folders of pictures, a short training that is stopped and resumed, translation, weights in and out. */
-#include "lib/testlib.h"
+#include "lib/runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,31 +11,13 @@
 #include "train/snapshot.h"
 #include "train/trainer.h"
 
-static char *dir;
-
-static char *join(const char *name)
-{
-    return gs_path_join(dir, name);
-}
-
-static void put(const char *name, const void *data, size_t size)
-{
-    char *path = join(name), *slash = strrchr(path, '/');
-
-    *slash = 0;
-    assert_ok(gs_mkdirs(path));
-    *slash = '/';
-    assert_ok(gs_file_write(path, data, size));
-    free(path);
-}
-
 /* A picture whose pixels tell where they are: red by column, green by row. */
 static void put_ramp(const char *name, int w, int h, int channels)
 {
     gs_image img;
-    char *path = join(name);
+    char *path = gs_test_path(name);
 
-    put(name, "", 0); /* makes the folder */
+    gs_test_put(name, "", 0); /* makes the folder */
     assert_ok(gs_image_new(&img, w, h, channels));
     for (int i = 0; i < w * h; i++)
         for (int c = 0; c < channels; c++) img.px[(size_t)i * channels + c] = (uint8_t)(c == 0 ? 255 * (i % w) / (w - 1) : c == 1 ? 255 * (i / w) / (h - 1) : 0);
@@ -122,17 +104,17 @@ static void heat_maps(void **state)
 static void folders_with_bad_pictures(void **state)
 {
     const gs_pictures_opts o = { .side = 16, .extra = 4, .filter = GS_RESIZE_ANTIALIAS, .threads = 1, .memory = 1 << 20 };
-    char *mixed = join("mixed"), *empty = join("none"), *bad = join("bad"), *missing = join("missing");
+    char *mixed = gs_test_path("mixed"), *empty = gs_test_path("none"), *bad = gs_test_path("bad"), *missing = gs_test_path("missing");
     gs_pictures *p;
 
     (void)state;
     put_ramp("mixed/a.png", 40, 30, 3);
     put_ramp("mixed/deeper/b.png", 7, 90, 1);
     put_ramp("mixed/c.png", 20, 20, 4);
-    put("mixed/broken.png", "\x89PNG\r\n\x1a\nand then nothing", 24);
-    put("mixed/notes.txt", "not a picture", 13);
-    put("bad/x.jpg", "\xff\xd8\xff and then nothing", 18);
-    put("none/notes.txt", "not a picture", 13);
+    gs_test_put("mixed/broken.png", "\x89PNG\r\n\x1a\nand then nothing", 24);
+    gs_test_put("mixed/notes.txt", "not a picture", 13);
+    gs_test_put("bad/x.jpg", "\xff\xd8\xff and then nothing", 18);
+    gs_test_put("none/notes.txt", "not a picture", 13);
     warned[0] = 0;
     assert_ok(gs_pictures_open(mixed, &o, &p));
     assert_int_equal(gs_pictures_count(p), 3);
@@ -150,7 +132,7 @@ static void samples(void **state)
 {
     enum { N = 5, SIDE = 16, PIXELS = 3 * SIDE * SIDE };
     gs_pictures_opts o = { .side = SIDE, .extra = 8, .filter = GS_RESIZE_ANTIALIAS, .memory = 1 << 20 };
-    char *folder = join("five");
+    char *folder = gs_test_path("five");
     float x[PIXELS], y[PIXELS];
     gs_pictures *held, *read;
     int mirrored = 0, moved = 0;
@@ -163,7 +145,7 @@ static void samples(void **state)
 
         snprintf(name, sizeof name, "five/%d.png", i);
         put_ramp(name, 24, 24, 3);
-        path = join(name);
+        path = gs_test_path(name);
         assert_ok(gs_image_read(path, NULL, &img));
         for (int k = 0; k < 24 * 24; k++) img.px[3 * k + 2] = (uint8_t)(50 * i); /* blue says which picture */
         assert_ok(gs_png_write(path, &img));
@@ -221,7 +203,7 @@ static void drawn_faces(void **state)
         gs_image_free(&b);
     }
     assert_true(mean[0] > 50 && mean[1] == 0);
-    assert_fails(gs_data_make_faces(dir, 0, 1, 0), GS_EINVAL, "0 training");
+    assert_fails(gs_data_make_faces(gs_test_dir(), 0, 1, 0), GS_EINVAL, "0 training");
 }
 
 /* ---- training ---- */
@@ -230,59 +212,32 @@ static const char tiny[] = "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res =
                            "[train]\niterations = 6\nlog_every = 1\nlr = 1e-3\n[checkpoint]\nevery = 2\nkeep = 0\n"
                            "[sample]\npictures = 2\nsample_interval_batches = 3\n[log]\nplots = 0\n[data]\nresize_extra = 4\n";
 
-static gs_status train(const char *run, int64_t steps, bool resume, const char *extra)
-{
-    char *ini = join("tiny.ini"), *out = join(run), root[1024];
-    const char *set[2] = { root, extra };
-    gs_train_opts o = { .config = ini, .set = set, .n_set = extra ? 2 : 1, .run = out, .steps = steps, .resume = resume, .quiet = true };
-    gs_status st;
-
-    snprintf(root, sizeof root, "data.root=%s/faces", dir);
-    put("tiny.ini", tiny, strlen(tiny));
-    st = gs_train(&o, NULL);
-    free(ini);
-    free(out);
-    return st;
-}
-
-static void same_file(const char *a, const char *b)
-{
-    char *pa = join(a), *pb = join(b);
-    uint8_t *da, *db;
-    size_t na, nb;
-
-    assert_ok(gs_file_read(pa, 1 << 26, &da, &na));
-    assert_ok(gs_file_read(pb, 1 << 26, &db, &nb));
-    if (na != nb || memcmp(da, db, na)) fail_msg("%s and %s differ", a, b);
-    free(da), free(db), free(pa), free(pb);
-}
-
 static void stopped_and_resumed(void **state)
 {
     static const char *const files[] = { "samples/A2B_batch_00000003.png", "samples/B2A_batch_00000006.png", "metrics.csv", "epochs.csv" };
     char *path;
 
     (void)state;
-    assert_ok(train("whole", 0, false, NULL));
-    assert_ok(train("parts", 3, false, NULL));
-    assert_ok(train("parts", 0, true, NULL));
-    same_file("whole/checkpoints/step_0000000006.safetensors", "parts/checkpoints/step_0000000006.safetensors");
-    same_file("whole/metrics.csv", "parts/metrics.csv");
+    assert_ok(gs_test_train(tiny, "whole", 0, false, NULL));
+    assert_ok(gs_test_train(tiny, "parts", 3, false, NULL));
+    assert_ok(gs_test_train(tiny, "parts", 0, true, NULL));
+    gs_test_same_file("whole/checkpoints/step_0000000006.safetensors", "parts/checkpoints/step_0000000006.safetensors");
+    gs_test_same_file("whole/metrics.csv", "parts/metrics.csv");
     for (size_t i = 0; i < GS_COUNT(files); i++) {
         char name[128];
 
         snprintf(name, sizeof name, "parts/%s", files[i]);
-        path = join(name);
+        path = gs_test_path(name);
         if (!gs_file_exists(path)) fail_msg("%s is missing", path);
         free(path);
     }
-    assert_fails(train("parts", 0, true, "model.ch=4"), GS_ECONFIG, "[model] ch was 2");
+    assert_fails(gs_test_train(tiny, "parts", 0, true, "model.ch=4"), GS_ECONFIG, "[model] ch was 2");
 }
 
 /* A sheet has seven rows; columns are training pictures and then test pictures. */
 static void sheets(void **state)
 {
-    char *path = join("whole/samples/A2B_batch_00000003.png"), *face = join("faces/testA/000001.png");
+    char *path = gs_test_path("whole/samples/A2B_batch_00000003.png"), *face = gs_test_path("faces/testA/000001.png");
     float x[3 * 32 * 32];
     gs_image img;
 
@@ -301,14 +256,14 @@ static void sheets(void **state)
 static void bad_data(void **state)
 {
     (void)state;
-    assert_fails(train("r1", 0, false, "data.trainB=nowhere"), GS_EIO, "data.root=...");
-    assert_fails(train("r2", 0, false, "model.size=34"), GS_ECONFIG, "multiple of 4");
-    assert_fails(train("r3", 0, false, "model.d_global_layers=7"), GS_ECONFIG, "wants 96 or more");
+    assert_fails(gs_test_train(tiny, "r1", 0, false, "data.trainB=nowhere"), GS_EIO, "data.root=...");
+    assert_fails(gs_test_train(tiny, "r2", 0, false, "model.size=34"), GS_ECONFIG, "multiple of 4");
+    assert_fails(gs_test_train(tiny, "r3", 0, false, "model.d_global_layers=7"), GS_ECONFIG, "wants 96 or more");
 }
 
 static void snapshots(void **state)
 {
-    char *run = join("whole"), *file = join("whole/checkpoints/step_0000000006.safetensors"), *other = join("other.ini");
+    char *run = gs_test_path("whole"), *file = gs_test_path("whole/checkpoints/step_0000000006.safetensors"), *other = gs_test_path("other.ini");
     gs_snapshot *s;
 
     (void)state;
@@ -316,69 +271,39 @@ static void snapshots(void **state)
     assert_int_equal(gs_snapshot_step(s), 6);
     assert_true(gs_snapshot_has_direction(s, 0) && gs_snapshot_has_direction(s, 1));
     gs_snapshot_close(s);
-    put("other.ini", "[model]\nsystem = ugatit\nch = 4\n", 31);
+    gs_test_put("other.ini", "[model]\nsystem = ugatit\nch = 4\n", 31);
     assert_fails(gs_snapshot_open(file, other, &s), GS_EFORMAT, "the configuration wants");
-    put("other.ini", "[model]\nsystem = cgan\nprofile = bars\n", 37);
+    gs_test_put("other.ini", "[model]\nsystem = cgan\nprofile = bars\n", 37);
     assert_fails(gs_snapshot_open(file, other, &s), GS_EFORMAT, "holds networks of system ugatit");
     free(run), free(file), free(other);
 }
 
 /* ---- the program ---- */
 
-static int shell(const char *arguments, char **err)
-{
-    const char *build = getenv("GESSO_BUILD");
-    char command[2048], *path = join("stderr");
-    int status;
-
-    snprintf(command, sizeof command, "D='%s'; '%s/gesso' %s >'%s/stdout' 2>'%s'", dir, build ? build : "build", arguments, dir, path);
-    status = system(command);
-    *err = gs_test_slurp(path);
-    free(path);
-    return status;
-}
-
-static void works(const char *arguments)
-{
-    char *err;
-
-    if (shell(arguments, &err) != 0) fail_msg("gesso %s: %s", arguments, err);
-    free(err);
-}
-
-static void refuses(const char *arguments, const char *part)
-{
-    char *err;
-
-    if (shell(arguments, &err) == 0) fail_msg("gesso %s succeeded", arguments);
-    if (!strstr(err, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, err);
-    free(err);
-}
-
 static void translation(void **state)
 {
-    char *odd = join("out/odd.png"), *heat = join("out/odd_heat.png"), *deep = join("out2/deeper/b.png");
+    char *odd = gs_test_path("out/odd.png"), *heat = gs_test_path("out/odd_heat.png"), *deep = gs_test_path("out2/deeper/b.png");
     gs_image img;
 
     (void)state;
     put_ramp("odd.png", 50, 21, 4);
-    works("generate $D/whole -i $D/odd.png --heatmaps --keep-size -o $D/out");
+    gs_test_works("generate $D/whole -i $D/odd.png --heatmaps --keep-size -o $D/out");
     for (int i = 0; i < 2; i++) {
         assert_ok(gs_image_read(i ? heat : odd, NULL, &img));
         assert_int_equal(img.w, 50);
         assert_int_equal(img.h, 21);
         gs_image_free(&img);
     }
-    works("generate $D/whole -i $D/mixed --direction B2A -o $D/out2"); /* names and folders kept, the bad one left out */
+    gs_test_works("generate $D/whole -i $D/mixed --direction B2A -o $D/out2"); /* names and folders kept, the bad one left out */
     assert_ok(gs_image_read(deep, NULL, &img));
     assert_int_equal(img.w, 32);
     gs_image_free(&img);
-    refuses("generate $D/whole -i $D/bad -o $D/out3", "none of its 1 pictures can be read");
-    refuses("generate $D/whole -i $D/none -o $D/out3", "no .png");
-    refuses("generate $D/whole -i $D/odd.png --direction A2C -o $D/out3", "there are: A2B, B2A");
-    refuses("generate $D/whole -o $D/out3", "--input");
-    refuses("generate $D/whole --label 3 -o $D/out3", "--label means nothing to system ugatit");
-    refuses("eval $D/whole", "no metrics yet");
+    gs_test_refuses("generate $D/whole -i $D/bad -o $D/out3", "none of its 1 pictures can be read");
+    gs_test_refuses("generate $D/whole -i $D/none -o $D/out3", "no .png");
+    gs_test_refuses("generate $D/whole -i $D/odd.png --direction A2C -o $D/out3", "there are: A2B, B2A");
+    gs_test_refuses("generate $D/whole -o $D/out3", "--input");
+    gs_test_refuses("generate $D/whole --label 3 -o $D/out3", "--label means nothing to system ugatit");
+    gs_test_refuses("eval $D/whole", "no metrics yet");
     free(odd), free(heat), free(deep);
 }
 
@@ -386,18 +311,18 @@ static void translation(void **state)
 static void weights_in_and_out(void **state)
 {
     (void)state;
-    works("export $D/whole --net genB2A -o $D/b2a.safetensors");
-    works("import $D/b2a.safetensors --system ugatit --net genB2A --set model.size=32 --set model.d_global_layers=4 --set model.d_local_layers=3 "
+    gs_test_works("export $D/whole --net genB2A -o $D/b2a.safetensors");
+    gs_test_works("import $D/b2a.safetensors --system ugatit --net genB2A --set model.size=32 --set model.d_global_layers=4 --set model.d_local_layers=3 "
           "-o $D/in.safetensors");
-    works("generate $D/whole -i $D/odd.png --direction B2A -o $D/there");
-    works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
-    same_file("there/odd.png", "back/odd.png");
-    refuses("generate $D/in.safetensors -i $D/odd.png -o $D/back", "genA2B.DownBlock.1.weight is missing");
-    works("export $D/whole -o $D/all.safetensors");
-    works("import $D/all.safetensors --system ugatit --set model.size=32 -o $D/in.safetensors");
-    works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
-    same_file("there/odd.png", "back/odd.png");
-    refuses("import $D/all.safetensors --system ugatit --set model.size=32 --set model.ch=3 -o $D/in2.safetensors", "set the keys of the sizes");
+    gs_test_works("generate $D/whole -i $D/odd.png --direction B2A -o $D/there");
+    gs_test_works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
+    gs_test_same_file("there/odd.png", "back/odd.png");
+    gs_test_refuses("generate $D/in.safetensors -i $D/odd.png -o $D/back", "genA2B.DownBlock.1.weight is missing");
+    gs_test_works("export $D/whole -o $D/all.safetensors");
+    gs_test_works("import $D/all.safetensors --system ugatit --set model.size=32 -o $D/in.safetensors");
+    gs_test_works("generate $D/in.safetensors -i $D/odd.png --direction B2A -o $D/back");
+    gs_test_same_file("there/odd.png", "back/odd.png");
+    gs_test_refuses("import $D/all.safetensors --system ugatit --set model.size=32 --set model.ch=3 -o $D/in2.safetensors", "set the keys of the sizes");
 }
 
 static int set_up(void **state)
@@ -406,17 +331,9 @@ static int set_up(void **state)
 
     (void)state;
     gs_log_set(catch_warning, NULL);
-    dir = gs_test_tmpdir();
-    faces = join("faces");
+    faces = gs_test_path("faces");
     assert_ok(gs_data_make_faces(faces, 5, 2, 0));
     free(faces);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    free(dir);
     return 0;
 }
 
@@ -437,5 +354,5 @@ int main(void)
         cmocka_unit_test(weights_in_and_out),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }

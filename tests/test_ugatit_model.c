@@ -339,7 +339,7 @@ static void average_pool_is_blind(void **state)
 /* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by hinge, ln 2 by cross entropy. */
 static void first_losses(void **state)
 {
-    static const double want[] = { [GS_UGATIT_LSGAN] = 8, [GS_UGATIT_HINGE] = 16, [GS_UGATIT_BCE] = 16 * 0.693147 };
+    static const double want[] = { [GS_GAN_LSGAN] = 8, [GS_GAN_HINGE] = 16, [GS_GAN_BCE] = 16 * 0.693147 };
     float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), m[GS_UGATIT_METRICS];
     const float lr = 1e-4f;
 
@@ -349,7 +349,7 @@ static void first_losses(void **state)
         gs_graph *g = gs_graph_new();
         golden_exec *e;
 
-        o.gan = (gs_ugatit_gan)gan;
+        o.gan = (gs_gan)gan;
         assert_ok(gs_ugatit_build_step(g, &o, 1, false));
         assert_ok(golden_exec_new(g, device, &e));
         for (int d = 0; d < 2; d++) {

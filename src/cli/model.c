@@ -35,7 +35,7 @@ gs_status cli_refuse_pickle(const char *path)
     uint8_t b[4];
     const char *kind = NULL;
 
-    if (!head(path, b, sizeof b)) return GS_OK;
+    if (cli_is_safetensors(path) || !head(path, b, sizeof b)) return GS_OK; /* a header of some lengths begins like a pickle */
     if (memcmp(b, "PK\3\4", 4) == 0) kind = "a zip archive, as torch.save writes it";
     else if (b[0] == 0x80 && b[1] >= 2 && b[1] <= 5) kind = "a Python pickle, as old versions of torch.save write it";
     if (!kind) return GS_OK;

@@ -138,11 +138,16 @@ static gs_status prepare(job *j, const gs_snapshot *s, gs_device *d, int directi
     TRY(gs_compile(g, d, *store, NULL, &j->plan));
     TRY(gs_snapshot_fill(s, *store, ""));
     heat = gs_plan_shape(j->plan, "heatmap");
-    j->heat_h = (int)heat.dim[2];
-    j->heat_w = (int)heat.dim[3];
-    j->heat = gs_try_alloc((size_t)gs_shape_count(heat), sizeof *j->heat, "a heat map");
+    if (heat.rank == 4) {
+        j->heat_h = (int)heat.dim[2];
+        j->heat_w = (int)heat.dim[3];
+        j->heat = gs_try_alloc((size_t)gs_shape_count(heat), sizeof *j->heat, "a heat map");
+        TRY(j->heat ? GS_OK : GS_ENOMEM);
+    } else if (cli_given(j->a, "heatmaps")) {
+        TRY(gs_fail(GS_EUSAGE, "generate: --heatmaps means nothing to system %s, which has no attention maps", setup->system->name));
+    }
     j->x = gs_try_alloc((size_t)j->info.channels * (size_t)j->info.height * (size_t)j->info.width, sizeof *j->x, "a picture");
-    TRY(j->x && j->heat ? GS_OK : GS_ENOMEM);
+    TRY(j->x ? GS_OK : GS_ENOMEM);
 done:
     gs_graph_free(g);
     return st;

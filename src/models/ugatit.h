@@ -8,8 +8,7 @@
 
 #include "base/config_row.h"
 #include "gesso/nn.h"
-
-typedef enum gs_ugatit_gan { GS_UGATIT_LSGAN, GS_UGATIT_HINGE, GS_UGATIT_BCE } gs_ugatit_gan;
+#include "models/phases.h"
 
 typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are those of the configuration */
     bool light;                 /* the first layer of the gamma/beta perceptron sees channel means, else the whole map */
@@ -19,7 +18,7 @@ typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are th
     bool d_cam_normalised;      /* the discriminators' maps are weighted by the normalised row, else by the raw one */
     bool init_normal;           /* weights N(0, 0.02^2) and biases 0, else U(-1/sqrt(fan_in), 1/sqrt(fan_in)) */
 
-    gs_ugatit_gan gan;
+    gs_gan gan;
     double w_adv, w_cycle, w_identity, w_cam;
     int64_t iterations;
     int batch;

@@ -23,7 +23,7 @@ static const gs_config_row rows[] = {
 
     GS_TRANSLATION_ROWS,
 
-    { "loss", "gan", GS_CONFIG_CHOICE, "lsgan", 0, 0, "lsgan hinge bce", "the adversarial loss, on picture and CAM logits of the discriminators" },
+    { "loss", "gan", GS_CONFIG_CHOICE, "lsgan", 0, 0, GS_GAN_CHOICES, "the adversarial loss, on picture and CAM logits of the discriminators" },
     { "loss", "w_adv", GS_CONFIG_REAL, "1", 0, 1e6, NULL, "weight of the adversarial loss" },
     { "loss", "w_cycle", GS_CONFIG_REAL, "10", 0, 1e6, NULL, "of the cycle: there and back gives the picture" },
     { "loss", "w_identity", GS_CONFIG_REAL, "10", 0, 1e6, NULL, "of the identity: a picture of the target domain stays" },
@@ -66,7 +66,7 @@ gs_status gs_ugatit_configure(gs_ugatit_opts *o, gs_config_lookup *get, void *us
         .sn = gs_option_flag(&s, "sn"),
         .d_cam_normalised = gs_option_choice(&s, "d_cam_weight") == 1,
         .init_normal = gs_option_choice(&s, "init") == 1,
-        .gan = (gs_ugatit_gan)gs_option_choice(&s, "gan"),
+        .gan = (gs_gan)gs_option_choice(&s, "gan"),
         .w_adv = gs_option_number(&s, "w_adv"),
         .w_cycle = gs_option_number(&s, "w_cycle"),
         .w_identity = gs_option_number(&s, "w_identity"),

@@ -20,58 +20,17 @@ static const char *const dis_name[2][2] = { { "disGA", "disLA" }, { "disGB", "di
 static const char domain_letter[2] = { 'A', 'B' };
 static const char scale_letter[2] = { 'G', 'L' };
 
-typedef struct net {
-    gs_var **vars;
-    gs_node **grads; /* summed so far; NULL: none */
-    int n;
-} net;
-
 typedef struct step {
     gs_graph *g;
     const gs_ugatit_opts *o;
     bool trace;
     gs_node *real[2], *lr;
     gs_ugatit_fake fake[2]; /* by the domain they pretend to be of */
-    net gen;                /* both generators */
+    gs_params gen;          /* both generators */
     gs_node *adv[2], *cycle[2], *identity[2], *cam[2], *d[2], *head[2]; /* losses; head: of gap and gmp over all four terms */
 } step;
 
-static void trace(step *t, gs_node *n, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-static void trace(step *t, gs_node *n, const char *fmt, ...)
-{
-    char name[300];
-    va_list ap;
-
-    if (!t->trace) return;
-    va_start(ap, fmt);
-    vsnprintf(name, sizeof name, fmt, ap);
-    va_end(ap);
-    gs_output(t->g, name, n);
-}
-
-static gs_node *plus(gs_node *sum, gs_node *x)
-{
-    return sum ? gs_add(sum, x) : x;
-}
-
 /* ---- losses ---- */
-
-/* What a discriminator minimises on scores of real pictures, and of fakes. */
-static gs_node *d_loss(const step *t, gs_node *s, bool real)
-{
-    switch (t->o->gan) {
-    case GS_UGATIT_HINGE: return real ? gs_hinge_d_real(s) : gs_hinge_d_fake(s);
-    case GS_UGATIT_BCE: return gs_bce_with_target(s, real ? 1 : 0, GS_REDUCE_MEAN);
-    case GS_UGATIT_LSGAN: break;
-    }
-    return gs_mse(s, gs_const(t->g, real ? 1 : 0), GS_REDUCE_MEAN);
-}
-
-/* What a generator minimises on scores of its fakes. */
-static gs_node *g_loss(const step *t, gs_node *s)
-{
-    return t->o->gan == GS_UGATIT_HINGE ? gs_hinge_g(s) : d_loss(t, s, true);
-}
 
 /* Cross entropy of one generator pass's two classifiers: 1 where the picture is from the side that it must change. Both heads' halves
  * are kept apart for the log: the average head learns far later than the other. */
@@ -82,51 +41,20 @@ static gs_node *cam_loss(step *t, gs_node *cam_logit, double target)
     for (int i = 0; i < 2; i++) {
         gs_node *half = gs_scale(gs_bce_with_target(gs_slice(cam_logit, 1, i, 1), target, GS_REDUCE_MEAN), 0.5);
 
-        t->head[i] = plus(t->head[i], half);
-        sum = plus(sum, half);
+        t->head[i] = gs_plus(t->head[i], half);
+        sum = gs_plus(sum, half);
     }
     return sum;
 }
 
 /* ---- networks and updates ---- */
 
-/* The parameters below a prefix, appended. */
-static void find_params(step *t, net *w, const char *name)
-{
-    char prefix[16];
-    int n;
-
-    snprintf(prefix, sizeof prefix, "%s.", name);
-    n = gs_trainable(t->g, prefix, NULL, 0);
-    w->vars = gs_xrealloc(w->vars, (size_t)(w->n + n) * sizeof *w->vars + 1);
-    w->grads = gs_xrealloc(w->grads, (size_t)(w->n + n) * sizeof *w->grads + 1);
-    gs_trainable(t->g, prefix, w->vars + w->n, n);
-    memset(w->grads + w->n, 0, (size_t)n * sizeof *w->grads);
-    w->n += n;
-}
-
-static void net_free(net *w)
-{
-    free(w->vars);
-    free(w->grads);
-}
-
-/* Adds the gradients of a loss. */
-static void differentiate(net *w, gs_node *loss)
-{
-    gs_node **more = gs_xalloc((size_t)w->n * sizeof *more + 1);
-
-    gs_grad_params(loss, w->vars, w->n, more);
-    for (int i = 0; i < w->n; i++) w->grads[i] = plus(w->grads[i], more[i]);
-    free(more);
-}
-
 /* One Adam step on the parameters first .. first + n - 1 of w. */
-static void update(step *t, const net *w, int first, int n, const char *name)
+static void update(step *t, const gs_params *w, int first, int n, const char *name)
 {
     char opt[32];
 
-    for (int i = first; i < first + n; i++) trace(t, w->grads[i], "grad.%s", gs_var_name(w->vars[i]));
+    for (int i = first; i < first + n; i++) gs_trace(t->trace, w->grads[i], "grad.%s", gs_var_name(w->vars[i]));
     snprintf(opt, sizeof opt, "opt_%s", name);
     gs_adam(t->g, opt, w->vars + first, w->grads + first, n, t->lr,
             &(gs_adam_opts){ .beta1 = t->o->beta1, .beta2 = t->o->beta2, .weight_decay = t->o->weight_decay });
@@ -145,8 +73,8 @@ static void translate(step *t)
         const char from = domain_letter[!to], into = domain_letter[to];
 
         t->fake[to] = gs_ugatit_generator(t->g, t->o, gen_name[to], t->real[!to]);
-        trace(t, t->fake[to].image, "out.fake_%c2%c", from, into);
-        trace(t, t->fake[to].cam_logit, "out.fake_%c2%c_cam_logit", from, into);
+        gs_trace(t->trace, t->fake[to].image, "out.fake_%c2%c", from, into);
+        gs_trace(t->trace, t->fake[to].cam_logit, "out.fake_%c2%c_cam_logit", from, into);
     }
 }
 
@@ -155,17 +83,17 @@ static void train_discriminator(step *t, int domain, int scale)
 {
     const char *name = dis_name[domain][scale];
     const gs_ugatit_score real = judge(t, name, t->real[domain]), fake = judge(t, name, gs_detach(t->fake[domain].image));
-    gs_node *ad = gs_add(d_loss(t, real.logit, true), d_loss(t, fake.logit, false));
-    gs_node *cam = gs_add(d_loss(t, real.cam_logit, true), d_loss(t, fake.cam_logit, false)), *both = gs_scale(gs_add(ad, cam), t->o->w_adv);
-    net w = { 0 };
+    gs_node *ad = gs_add(gs_gan_d(t->o->gan, real.logit, true), gs_gan_d(t->o->gan, fake.logit, false));
+    gs_node *cam = gs_add(gs_gan_d(t->o->gan, real.cam_logit, true), gs_gan_d(t->o->gan, fake.cam_logit, false)), *both = gs_scale(gs_add(ad, cam), t->o->w_adv);
+    gs_params w = { 0 };
 
-    trace(t, ad, "loss.D_ad_loss_%c%c", scale_letter[scale], domain_letter[domain]);
-    trace(t, cam, "loss.D_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[domain]);
-    t->d[domain] = plus(t->d[domain], both);
-    find_params(t, &w, name);
-    differentiate(&w, both);
+    gs_trace(t->trace, ad, "loss.D_ad_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    gs_trace(t->trace, cam, "loss.D_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    t->d[domain] = gs_plus(t->d[domain], both);
+    gs_params_find(&w, t->g, name, NULL, NULL);
+    gs_params_differentiate(&w, both);
     update(t, &w, 0, w.n, name);
-    net_free(&w);
+    gs_params_free(&w);
 }
 
 /* There and back: the other domain's picture x becomes `to`, is judged, and comes back. */
@@ -178,16 +106,16 @@ static void there_and_back(step *t, int to)
 
     for (int scale = 0; scale < 2; scale++) {
         const gs_ugatit_score s = judge(t, dis_name[to][scale], f->image);
-        gs_node *ad = g_loss(t, s.logit), *ad_cam = g_loss(t, s.cam_logit);
+        gs_node *ad = gs_gan_g(t->o->gan, s.logit), *ad_cam = gs_gan_g(t->o->gan, s.cam_logit);
 
-        trace(t, ad, "loss.G_ad_loss_%c%c", scale_letter[scale], domain_letter[to]);
-        trace(t, ad_cam, "loss.G_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[to]);
-        t->adv[to] = plus(t->adv[to], gs_add(ad, ad_cam));
+        gs_trace(t->trace, ad, "loss.G_ad_loss_%c%c", scale_letter[scale], domain_letter[to]);
+        gs_trace(t->trace, ad_cam, "loss.G_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[to]);
+        t->adv[to] = gs_plus(t->adv[to], gs_add(ad, ad_cam));
     }
     t->cycle[from] = gs_l1(back.image, t->real[from], GS_REDUCE_MEAN);
-    t->cam[to] = plus(t->cam[to], cam);
+    t->cam[to] = gs_plus(t->cam[to], cam);
     loss = gs_add(gs_scale(t->adv[to], t->o->w_adv), gs_scale(t->cycle[from], t->o->w_cycle));
-    differentiate(&t->gen, gs_add(loss, gs_scale(cam, t->o->w_cam)));
+    gs_params_differentiate(&t->gen, gs_add(loss, gs_scale(cam, t->o->w_cam)));
 }
 
 /* A picture of the domain that a generator makes should stay as it is. */
@@ -196,10 +124,10 @@ static void stay(step *t, int domain)
     const gs_ugatit_fake same = gs_ugatit_generator(t->g, t->o, gen_name[domain], t->real[domain]);
     gs_node *cam = cam_loss(t, same.cam_logit, 0);
 
-    trace(t, same.cam_logit, "out.fake_%c2%c_cam_logit", domain_letter[domain], domain_letter[domain]);
+    gs_trace(t->trace, same.cam_logit, "out.fake_%c2%c_cam_logit", domain_letter[domain], domain_letter[domain]);
     t->identity[domain] = gs_l1(same.image, t->real[domain], GS_REDUCE_MEAN);
-    t->cam[domain] = plus(t->cam[domain], cam);
-    differentiate(&t->gen, gs_add(gs_scale(t->identity[domain], t->o->w_identity), gs_scale(cam, t->o->w_cam)));
+    t->cam[domain] = gs_plus(t->cam[domain], cam);
+    gs_params_differentiate(&t->gen, gs_add(gs_scale(t->identity[domain], t->o->w_identity), gs_scale(cam, t->o->w_cam)));
 }
 
 static gs_node *mean_rho(step *t, const char *part)
@@ -212,7 +140,7 @@ static gs_node *mean_rho(step *t, const char *part)
         const size_t len = strlen(name);
 
         if (len < 4 || strcmp(name + len - 4, ".rho") != 0 || !strstr(name, part)) continue;
-        sum = plus(sum, gs_sum(gs_read(t->gen.vars[i]), GS_ALL, false));
+        sum = gs_plus(sum, gs_sum(gs_read(t->gen.vars[i]), GS_ALL, false));
         count += gs_shape_count(gs_var_shape(t->gen.vars[i]));
     }
     return gs_scale(sum, 1.0 / (double)count);
@@ -247,12 +175,12 @@ static void metrics(step *t, gs_node **m)
         gs_node *l = gs_add(gs_add(gs_scale(t->adv[d], o->w_adv), gs_scale(t->cycle[d], o->w_cycle)),
                             gs_add(gs_scale(t->identity[d], o->w_identity), gs_scale(t->cam[d], o->w_cam)));
 
-        total = plus(total, l);
-        trace(t, l, "loss.G_loss_%c", domain_letter[d]);
-        trace(t, t->d[d], "loss.D_loss_%c", domain_letter[d]);
-        trace(t, t->cycle[d], "loss.G_recon_loss_%c", domain_letter[d]);
-        trace(t, t->identity[d], "loss.G_identity_loss_%c", domain_letter[d]);
-        trace(t, t->cam[d], "loss.G_cam_loss_%c", domain_letter[d]);
+        total = gs_plus(total, l);
+        gs_trace(t->trace, l, "loss.G_loss_%c", domain_letter[d]);
+        gs_trace(t->trace, t->d[d], "loss.D_loss_%c", domain_letter[d]);
+        gs_trace(t->trace, t->cycle[d], "loss.G_recon_loss_%c", domain_letter[d]);
+        gs_trace(t->trace, t->identity[d], "loss.G_identity_loss_%c", domain_letter[d]);
+        gs_trace(t->trace, t->cam[d], "loss.G_cam_loss_%c", domain_letter[d]);
         m[GS_UGATIT_ADV_A + d] = t->adv[d];
         m[GS_UGATIT_CYCLE_A + d] = t->cycle[d];
         m[GS_UGATIT_IDENTITY_A + d] = t->identity[d];
@@ -261,8 +189,8 @@ static void metrics(step *t, gs_node **m)
     }
     m[GS_UGATIT_G] = total;
     m[GS_UGATIT_D] = gs_add(t->d[A], t->d[B]);
-    trace(t, total, "loss.Generator_loss");
-    trace(t, m[GS_UGATIT_D], "loss.Discriminator_loss");
+    gs_trace(t->trace, total, "loss.Generator_loss");
+    gs_trace(t->trace, m[GS_UGATIT_D], "loss.Discriminator_loss");
     for (int i = 0; i < GS_UGATIT_METRICS; i++) m[i] = gs_reshape(m[i], GS_SHAPE(1));
     gs_output(t->g, "metrics", gs_concat(m, GS_UGATIT_METRICS, 0));
 }
@@ -284,14 +212,14 @@ gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, 
     t.real[B] = gs_input(g, "real_B", pictures(o, batch), GS_F32);
     t.lr = gs_input(g, "lr", GS_SCALAR, GS_F32);
     translate(&t);
-    find_params(&t, &t.gen, gen_name[B]);
-    find_params(&t, &t.gen, gen_name[A]);
+    gs_params_find(&t.gen, g, gen_name[B], NULL, NULL);
+    gs_params_find(&t.gen, g, gen_name[A], NULL, NULL);
     for (int d = A; d <= B; d++) {
         for (int scale = 0; scale < 2; scale++) train_discriminator(&t, d, scale);
     }
     train_generators(&t, m);
     metrics(&t, m);
-    net_free(&t.gen);
+    gs_params_free(&t.gen);
     return gs_graph_status(g);
 }
 

@@ -6,9 +6,9 @@
 
 #include "train/snapshot.h"
 
-extern const gs_system gs_system_cgan, gs_system_ugatit;
+extern const gs_system gs_system_cgan, gs_system_ugatit, gs_system_cyclegan;
 
-const gs_system *const gs_systems[] = { &gs_system_cgan, &gs_system_ugatit, NULL };
+const gs_system *const gs_systems[] = { &gs_system_cgan, &gs_system_ugatit, &gs_system_cyclegan, NULL };
 
 gs_status gs_system_find(const char *name, const char *where, const gs_system **out)
 {

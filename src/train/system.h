@@ -66,7 +66,7 @@ typedef struct gs_system {
      * those that translate pictures, which have the four below in its place. */
     gs_status (*build_sampler)(const void *model, gs_graph *g, int batch, bool train_mode);
     const char *const *directions; /* names, "A2B" ...; ends with NULL */
-    /* Input "x" (batch, C, H, W), outputs "image" of the same shape and "heatmap" (batch, 1, h, w). */
+    /* Input "x" (batch, C, H, W), outputs "image" of the same shape and, of systems with attention, "heatmap" (batch, 1, h, w). */
     gs_status (*build_translator)(const void *model, gs_graph *g, int batch, int direction);
     /* Sample sheets: the graph of a direction's, and drawing it with a plan of that graph, after open_data. */
     gs_status (*build_sheet)(const void *model, gs_graph *g, int direction);

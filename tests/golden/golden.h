@@ -73,6 +73,10 @@ gs_status golden_load_state(golden_exec *e, gs_graph *g, const golden_case *c);
 gs_status golden_compare_step(golden_exec *e, gs_graph *g, golden_case *c, int step);
 /* After the last run: "after.X" against variable X. */
 gs_status golden_compare_after(golden_exec *e, gs_graph *g, golden_case *c);
+/* All steps of a case on a graph whose inputs are the case's feeds, and the comparisons. rate (may be NULL): of the input "lr" at step 1, 2, ... */
+gs_status golden_run_graph(golden_case *c, gs_device *d, gs_graph *g, double (*rate)(const void *o, int64_t step), const void *o);
+/* A gs_config_lookup into a case; user is the golden_case. No key stands in two sections. */
+const char *golden_lookup(void *user, const char *section, const char *key);
 
 /* ---- op cases (op_build.c, run_op.c) ---- */
 
@@ -99,6 +103,7 @@ void golden_run_ops(golden_case *const *cases, int n, gs_device *d);
 /* Runs a case of the conditional GAN; of U-GAT-IT; of Inception-v3. */
 void golden_run_cgan(golden_case *c, gs_device *d);
 void golden_run_ugatit(golden_case *c, gs_device *d);
+void golden_run_cyclegan(golden_case *c, gs_device *d);
 void golden_run_inception(golden_case *c, gs_device *d);
 
 /* Runs every file: prints lines for tensors out of bounds and a verdict each. Returns the number of failures; *skipped counts cases of

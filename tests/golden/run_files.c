@@ -7,7 +7,7 @@
 static const struct {
     const char *system;
     void (*run)(golden_case *c, gs_device *d);
-} runners[] = { { "cgan", golden_run_cgan }, { "ugatit", golden_run_ugatit }, { "inception", golden_run_inception } };
+} runners[] = { { "cgan", golden_run_cgan }, { "ugatit", golden_run_ugatit }, { "cyclegan", golden_run_cyclegan }, { "inception", golden_run_inception } };
 
 int golden_run_files(char *const *paths, int n, gs_device *d, int *skipped)
 {

@@ -1,15 +1,8 @@
 /* Running cases of U-GAT-IT: forward passes of the networks that the case lists, or training steps. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "golden.h"
 #include "models/ugatit.h"
-
-static const char *lookup(void *user, const char *section, const char *key)
-{
-    (void)section; /* no key of these cases stands in two sections */
-    return golden_config(user, key);
-}
 
 static bool has_net(const golden_case *c, const char *net)
 {
@@ -90,42 +83,22 @@ static gs_status build_forward(gs_graph *g, const golden_case *c, const gs_ugati
     return gs_graph_status(g);
 }
 
+static double rate(const void *o, int64_t step)
+{
+    return gs_ugatit_lr(o, step);
+}
+
 static gs_status run(golden_case *c, gs_device *d)
 {
     const bool train = strcmp(c->kind, "train") == 0;
     gs_graph *g = gs_graph_new();
-    golden_exec *e = NULL;
     gs_ugatit_opts o;
     gs_status st = GS_OK;
 
-    TRY(gs_ugatit_configure(&o, lookup, c));
+    TRY(gs_ugatit_configure(&o, golden_lookup, c));
     TRY(train ? gs_ugatit_build_step(g, &o, 1, true) : build_forward(g, c, &o));
-    TRY(golden_exec_new(g, d, &e));
-    TRY(golden_load_state(e, g, c));
-    for (int s = 0; s < c->steps; s++) {
-        if (train) {
-            const float lr = (float)gs_ugatit_lr(&o, s + 1);
-
-            TRY(golden_exec_feed(e, "lr", &lr));
-        }
-        for (int i = 0; i < g->n_inputs; i++) {
-            const char *name = g->inputs[i].name;
-            const gs_shape shape = g->inputs[i].node->shape;
-            float *data;
-
-            if (strcmp(name, "lr") == 0) continue;
-            data = gs_xalloc((size_t)gs_shape_count(shape) * sizeof *data);
-            st = golden_feed(c, s, name, shape, data);
-            if (st == GS_OK) st = golden_exec_feed(e, name, data);
-            free(data);
-            TRY(st);
-        }
-        TRY(golden_exec_run(e, 0, (uint64_t)s));
-        TRY(golden_compare_step(e, g, c, s));
-    }
-    TRY(golden_compare_after(e, g, c));
+    TRY(golden_run_graph(c, d, g, train ? rate : NULL, &o));
 done:
-    golden_exec_free(e);
     gs_graph_free(g);
     return st;
 }

@@ -85,3 +85,50 @@ gs_status golden_compare_step(golden_exec *e, gs_graph *g, golden_case *c, int s
 done:
     return st;
 }
+
+static gs_status feed_inputs(golden_exec *e, const gs_graph *g, const golden_case *c, int step)
+{
+    gs_status st = GS_OK;
+
+    for (int i = 0; st == GS_OK && i < g->n_inputs; i++) {
+        const char *name = g->inputs[i].name;
+        const gs_shape shape = g->inputs[i].node->shape;
+        void *data;
+
+        if (strcmp(name, "lr") == 0) continue;
+        data = gs_xalloc((size_t)gs_shape_count(shape) * 4);
+        st = golden_feed(c, step, name, shape, data);
+        if (st == GS_OK) st = golden_exec_feed(e, name, data);
+        free(data);
+    }
+    return st;
+}
+
+gs_status golden_run_graph(golden_case *c, gs_device *d, gs_graph *g, double (*rate)(const void *o, int64_t step), const void *o)
+{
+    golden_exec *e = NULL;
+    gs_status st = GS_OK;
+
+    TRY(golden_exec_new(g, d, &e));
+    TRY(golden_load_state(e, g, c));
+    for (int s = 0; s < c->steps; s++) {
+        if (rate) {
+            const float lr = (float)rate(o, s + 1);
+
+            TRY(golden_exec_feed(e, "lr", &lr));
+        }
+        TRY(feed_inputs(e, g, c, s));
+        TRY(golden_exec_run(e, 0, (uint64_t)s));
+        TRY(golden_compare_step(e, g, c, s));
+    }
+    TRY(golden_compare_after(e, g, c));
+done:
+    golden_exec_free(e);
+    return st;
+}
+
+const char *golden_lookup(void *user, const char *section, const char *key)
+{
+    (void)section;
+    return golden_config(user, key);
+}

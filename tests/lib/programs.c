@@ -12,6 +12,7 @@
 #include "eval/opcase.h"
 #include "gesso/gesso.h"
 #include "models/cgan.h"
+#include "models/cyclegan.h"
 #include "models/ugatit.h"
 
 static const size_t TOGETHER = 48 << 10; /* bytes of generated source in one program */
@@ -111,9 +112,22 @@ static void ugatit(gs_device *d)
     gs_graph_free(g);
 }
 
+static void cyclegan(gs_device *d)
+{
+    gs_cyclegan_opts o;
+    gs_graph *g = gs_graph_new();
+
+    assert_ok(gs_cyclegan_configure(&o, NULL, NULL));
+    o.size = 64, o.ch = 8, o.n_res = 2, o.d_ch = 8, o.pool = 4;
+    assert_ok(gs_cyclegan_build_step(g, &o, 2, false));
+    plan_on(d, g);
+    gs_graph_free(g);
+}
+
 static void models(gs_device *d)
 {
     ugatit(d);
+    cyclegan(d);
     for (int profile = 0; profile < GS_CGAN_PROFILES; profile++) {
         gs_cgan_opts o;
         gs_graph *g = gs_graph_new();
