@@ -1,6 +1,22 @@
-/* Images with zeros around them, for the convolutions that read without tests. */
+/* Images with room around them, for the convolutions that read without tests. PAD, what lies there: 0 zeros, 1 reflection, 2 the edge
+ * repeated. */
+#ifndef PAD
+#define PAD 0
+#endif
 
-/* y (planes,yh,yw) = x (planes,xh,xw) moved by (top, left), zeros around. One item a row. */
+/* The pixel of a line of n that position i shows; -1: a zero. */
+GS_FN int pixel(int i, int n)
+{
+#if PAD == 1
+    if (i < 0) i = -i;
+    if (i >= n) i = 2 * n - 2 - i;
+#elif PAD == 2
+    i = i < 0 ? 0 : i >= n ? n - 1 : i;
+#endif
+    return i >= 0 && i < n ? i : -1;
+}
+
+/* y (planes,yh,yw) = x (planes,xh,xw) moved by (top, left). One item a row. */
 __kernel void pad_planes(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int yh,
                          const int yw, const int xh, const int xw, const int top, const int left)
 {
@@ -8,14 +24,17 @@ __kernel void pad_planes(__global float *y, const ulong y0, const __global float
     int h;
 
     if (at >= rows) return;
-    h = at % yh - top;
+    h = pixel(at % yh - top, xh);
     y += y0 + (ulong)at * yw;
-    if (h < 0 || h >= xh) {
+    if (h < 0) {
         for (int v = 0; v < yw; v++) y[v] = 0.0f;
         return;
     }
     x += x0 + ((ulong)(at / yh) * xh + h) * xw;
-    for (int v = 0; v < left; v++) y[v] = 0.0f;
+    for (int v = 0; v < yw; v++) {
+        const int from = v - left;
+
+        if (from < 0 || from >= xw) y[v] = pixel(from, xw) < 0 ? 0.0f : x[pixel(from, xw)];
+    }
     for (int v = 0; v < xw && v + left < yw; v++) y[left + v] = x[v];
-    for (int v = left + xw; v < yw; v++) y[v] = 0.0f;
 }

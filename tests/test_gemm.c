@@ -123,6 +123,23 @@ static void cpu_form(void **state)
     all_sizes("cpu");
 }
 
+static void thin_form(void **state)
+{
+    static const int64_t slim[] = { 1, 3, 4 };
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    for (int t = 0; t < 4; t++) {
+        for (size_t i = 0; i < GS_COUNT(slim); i++) {
+            check("thin", slim[i], 197, 131, 1, t & 1, t & 2, 1.0f, 0.0f, 0);
+            check("thin", 131, slim[i], 259, 2, t & 1, t & 2, -0.5f, 0.0f, 0);
+            check("thin", 67, slim[i], 33, 2, t & 1, t & 2, 1.5f, 0.5f, 3);
+        }
+        check("thin", 1, 1, 97, 2, t & 1, t & 2, 1.0f, 1.0f, 1);
+        check("thin", 64, 4, 1, 1, t & 1, t & 2, 1.0f, 0.0f, 0);
+    }
+}
+
 static void tile_form(void **state)
 {
     (void)state;
@@ -169,6 +186,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpu_form),
+        cmocka_unit_test(thin_form),
         cmocka_unit_test(tile_form),
         cmocka_unit_test(small_tile_form),
         cmocka_unit_test(drivers_library),

@@ -37,6 +37,7 @@ typedef struct gs_compile_opts {
     const char *use;      /* variants of products and convolutions to use wherever they can, comma-separated: "gemm/tile,conv.dw/direct" ("conv/..." stands
                            * for conv.y, conv.dx and conv.dw); NULL: what $GESSO_GEMM and $GESSO_CONV say, else the device's presets and what was
                            * measured and checked on it */
+    bool no_winograd;     /* convolutions by their definition alone: the same rounding error for every shape (conv.winograd = off) */
     bool dry_run;         /* plan only: nothing is allocated or built (gs_plan_text, gs_plan_memory work) */
 } gs_compile_opts;
 

@@ -155,6 +155,7 @@ static void release(work *w)
 static gs_status open_work(gs_device *d, const model *m, int batch, bool inputs, work *w)
 {
     const gs_system *system;
+    gs_compile_opts opts;
     gs_status st = GS_OK;
 
     *w = (work){ .d = d, .g = gs_graph_new() };
@@ -170,7 +171,8 @@ static gs_status open_work(gs_device *d, const model *m, int batch, bool inputs,
     }
     gs_setup_math(w->setup, d);
     TRY(gs_store_new(d, SEED, &w->store));
-    TRY(gs_compile(w->g, d, w->store, NULL, &w->plan));
+    opts = gs_setup_compile_opts(w->setup);
+    TRY(gs_compile(w->g, d, w->store, &opts, &w->plan));
     TRY(system->open_data(w->setup->model, w->setup->config));
     if (system->prime) TRY(system->prime(w->setup->model, w->store));
     for (w->whole = 0; w->whole < system->batches(w->setup->model); w->whole++)

@@ -130,12 +130,13 @@ static gs_status prepare(job *j, const gs_snapshot *s, gs_device *d, int directi
 {
     const gs_setup *setup = gs_snapshot_setup(s);
     gs_graph *g = gs_graph_new();
+    const gs_compile_opts opts = gs_setup_compile_opts(setup);
     gs_shape heat;
     gs_status st = GS_OK;
 
     TRY(gs_store_new(d, 0, store));
     TRY(setup->system->build_translator(setup->model, g, 1, direction));
-    TRY(gs_compile(g, d, *store, NULL, &j->plan));
+    TRY(gs_compile(g, d, *store, &opts, &j->plan));
     TRY(gs_snapshot_fill(s, *store, ""));
     heat = gs_plan_shape(j->plan, "heatmap");
     if (heat.rank == 4) {

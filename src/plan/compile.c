@@ -63,6 +63,7 @@ gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compil
     p->g = g;
     p->arena = gs_arena_new();
     p->dry_run = opts && opts->dry_run;
+    p->no_winograd = opts && opts->no_winograd;
     off = gs_xstrdup(opts && opts->off ? opts->off : getenv("GESSO_OFF") ? getenv("GESSO_OFF") : "");
     p->off_cse = is_off(off, "cse");
     p->off_simplify = is_off(off, "simplify");

@@ -35,6 +35,65 @@ static void cost_of(gs_launch *l, const gs_gemm *g)
                    4.0 * (double)g->batch * (m * k + k * n + m * n * (g->beta != 0.0f ? 2.0 : 1.0)));
 }
 
+/* ---- cl/gemm_thin_cpu.cl: one side of C is at most four long ---- */
+
+typedef struct thin { /* w: the slim operand; distances in elements between lines and between terms */
+    bool w_is_a;
+    int64_t nf, lines, fs, fk, ls, lk, cf, cl;
+} thin;
+
+static bool thin_of(const gs_gemm *g, thin *t)
+{
+    t->w_is_a = g->m < g->n;
+    t->nf = GS_MIN(g->m, g->n), t->lines = GS_MAX(g->m, g->n);
+    if (t->w_is_a) {
+        t->fs = g->ta ? 1 : g->lda, t->fk = g->ta ? g->lda : 1;
+        t->ls = g->tb ? g->ldb : 1, t->lk = g->tb ? 1 : g->ldb;
+        t->cf = g->ldc, t->cl = 1;
+    } else {
+        t->fs = g->tb ? g->ldb : 1, t->fk = g->tb ? 1 : g->ldb;
+        t->ls = g->ta ? 1 : g->lda, t->lk = g->ta ? g->lda : 1;
+        t->cf = 1, t->cl = g->ldc;
+    }
+    return t->nf <= 4 && ((t->lk == 1 && t->fk == 1) || (t->ls == 1 && t->lines >= 64));
+}
+
+static bool thin_can(const gs_device *d, const gs_problem *q)
+{
+    thin t;
+
+    return gs__cpu_forms(&d->info) && thin_of(&q->gemm, &t);
+}
+
+static gs_status thin_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
+{
+    const gs_gemm *g = &q->gemm;
+    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
+    thin t;
+    const bool dot = thin_of(g, &t) && t.lk == 1 && t.fk == 1;
+    const int64_t cuts = GS_MIN(t.lines, (want + g->batch - 1) / g->batch), chunk = dot ? (t.lines + cuts - 1) / cuts : 64;
+    gs_launch *l = gs_launch_new(p, "gemm_thin_cpu.cl", dot ? "gemm_thin_dot" : "gemm_thin_axpy", "-DNF=%d", (int)t.nf);
+
+    (void)v;
+    args_of(l, g, c, t.w_is_a ? a : b, t.w_is_a ? b : a);
+    gs_launch_int(l, t.lines);
+    gs_launch_int(l, g->k);
+    gs_launch_int(l, t.fs);
+    gs_launch_int(l, t.fk);
+    gs_launch_int(l, dot ? t.ls : t.lk);
+    gs_launch_int(l, t.cf);
+    gs_launch_int(l, t.cl);
+    gs_launch_int(l, g->batch > 1 ? t.w_is_a ? g->stride_a : g->stride_b : 0);
+    gs_launch_int(l, g->batch > 1 ? t.w_is_a ? g->stride_b : g->stride_a : 0);
+    gs_launch_int(l, g->batch > 1 ? g->stride_c : 0);
+    if (dot) gs_launch_int(l, chunk);
+    gs_launch_float(l, g->alpha);
+    gs_launch_float(l, g->beta);
+    gs_launch_grid(l, (size_t)((t.lines + chunk - 1) / chunk), (size_t)g->batch, 1, 1, 1, 1);
+    cost_of(l, g);
+    return GS_OK;
+}
+
 /* ---- cl/gemm_cpu.cl ---- */
 
 static bool cpu_can(const gs_device *d, const gs_problem *q)
@@ -134,6 +193,7 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 }
 
 const gs_variant gs__gemm_variants[] = {
+    { "thin", 0, false, thin_can, thin_emit },
     { "cpu:4", 4, false, cpu_can, cpu_emit },
     { "cpu:1", 1, true, cpu_can, cpu_emit },
     { "cpu:2", 2, true, cpu_can, cpu_emit },

@@ -139,3 +139,4 @@ void gs_launch_cost(gs_launch *l, double flops, double bytes)
 }
 
 const gs_device_info *gs_plan_device(const gs_plan *p) { return gs_device_get_info(p->d); }
+bool gs_plan_no_winograd(const gs_plan *p) { return p->no_winograd; }

@@ -1,5 +1,6 @@
 /* Convolution and its two gradients to launches: the variants that compute one. */
 #include "plan/lower_int.h"
+#include "plan/plan_int.h"
 
 static gs_conv geometry(const gs_node *n)
 {
@@ -41,13 +42,16 @@ static bool direct_can(const gs_device *d, const gs_problem *q)
 static gs_status direct_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
 {
     static const char *const kernel[] = { "conv2d_direct", "conv2d_dx_direct", "conv2d_dw_direct" };
-    gs_launch *l = gs_launch_new(p, "conv_direct.cl", kernel[q->conv.kind], "%s", "");
+    gs_conv c = q->conv;
+    gs_launch *l;
 
     (void)v;
+    if (c.mode != GS_CONV_ZEROS) a = gs__conv_padded(p, &c, a);
+    l = gs_launch_new(p, "conv_direct.cl", kernel[c.kind], "%s", "");
     gs_launch_out(l, out);
     gs_launch_in(l, a);
     gs_launch_in(l, b);
-    sizes(l, &q->conv);
+    sizes(l, &c);
     gs__grid_items(l, out->count);
     gs_launch_cost(l, gs_problem_flops(q), 4.0 * (double)(a->count + b->count + out->count));
     return GS_OK;
@@ -78,6 +82,10 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 /* A further algorithm is a row here: `gesso check` and `gesso tune` take it from there. */
 const gs_variant gs__conv_variants[] = {
+    { "whole", 0, false, gs__conv_whole_can, gs__conv_whole }, /* one window a picture: a plain product */
+    { "few", 0, false, gs__conv_few_can, gs__conv_few },       /* CPUs, few channels on one side */
+    { "winograd:4", 4, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
+    { "winograd:2", 2, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "cpu:4", 4, false, cpu_can, cpu_emit },
     { "cpu:1", 1, true, cpu_can, cpu_emit },
     { "cpu:2", 2, true, cpu_can, cpu_emit },
@@ -87,12 +95,21 @@ const gs_variant gs__conv_variants[] = {
     { NULL },
 };
 
+/* attr of linmap: see graph/linmap.c. */
 static gs_status lower(gs_plan *p, const gs_node *n)
 {
     gs_problem q = { .conv = geometry(n) };
+    const gs_node *x = n->in[0];
 
+    q.conv.no_winograd = gs_plan_no_winograd(p);
     q.family = GS_FAMILY_CONV_Y + (int)q.conv.kind;
-    return gs__plan_problem(p, &q, gs_plan_value(p, n), gs_plan_value(p, n->in[0]), gs_plan_value(p, n->in[1]));
+    if (gs__info(p, x)->folded) {
+        q.conv.mode = x->attr.i[0] == GS_LM_REFLECT ? GS_CONV_REFLECT : GS_CONV_REPLICATE;
+        q.conv.ph = x->attr.i[8], q.conv.pw = x->attr.i[9];
+        x = x->in[0];
+        q.conv.xh = (int)x->shape.dim[2], q.conv.xw = (int)x->shape.dim[3];
+    }
+    return gs__plan_problem(p, &q, gs_plan_value(p, n), gs_plan_value(p, x), gs_plan_value(p, n->in[1]));
 }
 
 gs_status gs_lower_conv2d(gs_plan *p, const gs_node *n) { return lower(p, n); }

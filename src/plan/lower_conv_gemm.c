@@ -12,7 +12,7 @@ typedef struct digits { /* index = (i0 d1 + i1) d2 + i2; offset = i0 s0 + i1 s1 
 static int64_t count(const digits *d) { return d->d0 * d->d1 * d->d2; }
 
 /* A copy of planes (n, h, w) with room around them; x itself when none is needed. Sets the padded sizes. */
-static gs_value *padded(gs_plan *p, gs_value *x, int64_t planes, int h, int w, int top, int bottom, int left, int right,
+static gs_value *padded(gs_plan *p, gs_value *x, gs_conv_mode mode, int64_t planes, int h, int w, int top, int bottom, int left, int right,
                         int64_t *ph, int64_t *pw)
 {
     gs_value *y;
@@ -22,7 +22,7 @@ static gs_value *padded(gs_plan *p, gs_value *x, int64_t planes, int h, int w, i
     *pw = w + left + right;
     if (top == 0 && bottom == 0 && left == 0 && right == 0) return x;
     y = gs_plan_scratch(p, planes * *ph * *pw, "padded");
-    l = gs_launch_new(p, "pad.cl", "pad_planes", "%s", "");
+    l = gs_launch_new(p, "pad.cl", "pad_planes", "-DPAD=%d", (int)mode);
     gs_launch_out(l, y);
     gs_launch_in(l, x);
     gs_launch_int(l, planes * *ph);
@@ -142,6 +142,18 @@ static void multiply(gs_plan *p, const product *a, bool cpu, int param)
 /* What the padded image must reach: the last tap of the last window. */
 static int beyond(int x, int y, int k, int s, int pad, int dil) { return GS_MAX(0, (y - 1) * s + (k - 1) * dil - pad - (x - 1)); }
 
+gs_value *gs__conv_padded(gs_plan *p, gs_conv *c, gs_value *x)
+{
+    int64_t h, w;
+
+    x = padded(p, x, c->mode, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
+               beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil), &h, &w);
+    c->xh = (int)h, c->xw = (int)w;
+    c->ph = c->pw = 0;
+    c->mode = GS_CONV_ZEROS;
+    return x;
+}
+
 static void image_digits(const gs_conv *c, int64_t h, int64_t w, digits *windows, digits *taps)
 {
     *windows = (digits){ c->n, c->yh, c->yw, c->xc * h * w, c->sh * w, c->sw, 0 };
@@ -154,7 +166,7 @@ static void forward(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value 
     product a = { .out = y, .s = w, .n = og, .groups = c->groups };
     int64_t h, v;
 
-    a.x = padded(p, x, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
+    a.x = padded(p, x, c->mode, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
                  beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil), &h, &v);
     image_digits(c, h, v, &a.r, &a.q);
     a.o = (digits){ c->n, c->yh, c->yw, c->yc * yhw, c->yw, 1, 0 };
@@ -173,7 +185,7 @@ static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_val
     product a = { .out = dw, .s = dy, .n = og, .groups = c->groups };
     int64_t h, v;
 
-    a.x = padded(p, x, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
+    a.x = padded(p, x, c->mode, (int64_t)c->n * c->xc, c->xh, c->xw, c->ph, beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil), c->pw,
                  beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil), &h, &v);
     image_digits(c, h, v, &a.q, &a.r);
     a.o = (digits){ cg, c->kh, c->kw, kk, c->kw, 1, 0 };
@@ -224,7 +236,7 @@ static void by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value
 
     reach(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil, &top, &bottom);
     reach(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil, &left, &right);
-    y = padded(p, dy, (int64_t)c->n * c->yc, c->yh, c->yw, top, bottom, left, right, &h, &v);
+    y = padded(p, dy, GS_CONV_ZEROS, (int64_t)c->n * c->yc, c->yh, c->yw, top, bottom, left, right, &h, &v);
     for (int i = 0; i < c->sh && i < c->xh; i++)
         for (int j = 0; j < c->sw && j < c->xw; j++) {
             const phase fi = phase_of(i, c->kh, c->sh, c->ph, c->dil), fj = phase_of(j, c->kw, c->sw, c->pw, c->dil);

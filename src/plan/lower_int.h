@@ -32,4 +32,14 @@ bool gs__conv_gemm_can(const gs_conv *c, bool cpu);
 /* cpu: param is the most strips of 32 columns an item works on, 1 to 4; else the side of the work-group, 8 or 16. */
 void gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b);
 
+/* x with what lies around it, and the sizes to go with it (conv.mode becomes GS_CONV_ZEROS, without padding). */
+gs_value *gs__conv_padded(gs_plan *p, gs_conv *c, gs_value *x);
+
+/* The others (lower_conv_few.c, lower_conv_winograd.c), as rows of the table in lower_conv.c want them. */
+typedef bool gs_variant_can(const gs_device *d, const gs_problem *q);
+typedef gs_status gs_variant_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b);
+gs_variant_can gs__conv_whole_can, gs__conv_few_can, gs__conv_winograd_can;
+bool gs__conv_winograd_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
+gs_variant_emit gs__conv_whole, gs__conv_few, gs__conv_winograd;
+
 #endif

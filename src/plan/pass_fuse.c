@@ -64,6 +64,29 @@ static void need_memory(gs_plan *p, gs_node *n)
     gs__info(p, s)->root = gs__info(p, s)->hard = true;
 }
 
+/* The reflection or repetition around a picture, when nothing but convolutions reads it: they do it themselves while they read (lower_conv.c),
+ * and the padded picture, which would live until the gradient by the weights, is never in memory. */
+static void fold_padding(gs_plan *p)
+{
+    bool *no = gs_xalloc((size_t)p->n_info * sizeof *no);
+
+    for (int i = 0; i < p->n_order; i++) {
+        const gs_node *n = p->order[i];
+        const bool conv = GS_IS(n, conv2d) || GS_IS(n, conv2d_dw);
+
+        for (int k = 0; k < n->n_in; k++)
+            if (!conv || k > 0 || n->attr.i[2] || n->attr.i[3]) no[n->in[k]->id] = true;
+    }
+    for (int i = 0; i < p->n_order; i++) {
+        const gs_node *n = p->order[i];
+        const bool pads = GS_IS(n, linmap) && n->shape.rank == 4 && !n->attr.i[1] &&
+                          (n->attr.i[0] == GS_LM_REFLECT || n->attr.i[0] == GS_LM_REPLICATE);
+
+        gs__info(p, n)->folded = pads && !no[n->id] && !gs__info(p, n)->result;
+    }
+    free(no);
+}
+
 static bool reads_inline(const gs_node *n) { return GS_IS(n, concat) || GS_IS(n, pad); }
 
 static void choose_roots(gs_plan *p)
@@ -71,6 +94,7 @@ static void choose_roots(gs_plan *p)
     int *leaves = gs_xalloc((size_t)p->n_info * sizeof *leaves);
     int *users = gs_xalloc((size_t)p->n_info * sizeof *users);
 
+    if (!p->off_fuse) fold_padding(p);
     for (int i = 0; i < p->n_order; i++) /* distinct users, not operand slots */
         for (int k = 0; k < p->order[i]->n_in; k++) {
             bool again = false;
@@ -84,10 +108,11 @@ static void choose_roots(gs_plan *p)
         const gs_node_kind kind = gs__kind(n);
 
         if (gs__info(p, n)->result) need_memory(p, n);
-        if (kind == GS_NK_SUM || kind == GS_NK_KERNEL) need_memory(p, n);
+        if (kind == GS_NK_SUM || (kind == GS_NK_KERNEL && !gs__info(p, n)->folded)) need_memory(p, n);
         if (kind == GS_NK_RESHAPE) need_memory(p, n->in[0]);
         if (kind == GS_NK_KERNEL && !reads_inline(n))
-            for (int k = 0; k < n->n_in; k++) need_memory(p, n->in[k]);
+            for (int k = 0; k < n->n_in; k++)
+                if (!gs__info(p, n->in[k])->folded) need_memory(p, n->in[k]); /* what is folded asks for its own operand */
         if (kind == GS_NK_VIEW && gs__kind(n->in[0]) == GS_NK_EXPR && !GS_IS(n->in[0], full) && !GS_IS(n->in[0], iota))
             need_memory(p, n->in[0]);
         if (p->off_fuse && kind == GS_NK_EXPR && n->n_in) need_memory(p, n);

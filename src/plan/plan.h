@@ -89,6 +89,9 @@ gs_value *gs_plan_step(gs_plan *p);
 /* GEMM by whichever provider suits the device and the shape (gemm.c). C is written (beta 0) or updated. a_extra...: element offsets. */
 gs_status gs_plan_gemm(gs_plan *p, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b);
 
+/* gs_compile_opts.no_winograd */
+bool gs_plan_no_winograd(const gs_plan *p);
+
 /* The device planned for (its info decides between kernel forms), and the size of elementwise groups on it. */
 const gs_device_info *gs_plan_device(const gs_plan *p);
 static inline bool gs_plan_on_cpu(const gs_plan *p) { return gs__cpu_forms(gs_plan_device(p)); }

@@ -26,6 +26,7 @@ typedef struct gs_ninfo { /* by node id */
     bool result;        /* wanted as output or assignment */
     bool root;          /* gets a value */
     bool hard;          /* root even if all its consumers are fused with it */
+    bool folded;        /* padding that the convolutions that read it do themselves: never in memory */
     bool read_outside;  /* some other unit reads it: it must be stored */
     gs_unit *unit;      /* roots: who computes it */
     gs_value *value;
@@ -66,7 +67,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_inplace, off_graphs, dry_run;
+    bool off_cse, off_simplify, off_fuse, off_inplace, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */

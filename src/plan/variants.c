@@ -150,7 +150,7 @@ static const gs_variant *by_store(gs_plan *p, const gs_problem *q)
 static const gs_variant *by_table(gs_plan *p, const gs_problem *q, bool tell)
 {
     for (const gs_variant *v = families[q->family].variants; v->name; v++)
-        if (!v->only_chosen && v->can(p->d, q) && !wrong(p, q, v, tell)) return v;
+        if (!v->only_chosen && v->can(p->d, q) && (!v->pays || v->pays(p->d, q, v)) && !wrong(p, q, v, tell)) return v;
     return NULL;
 }
 

@@ -1,6 +1,6 @@
 /* Variants: the ways in which one product or convolution can be computed, as tables with a row each.
  *
- * A table is read from the top: the first variant that can do the problem on the device is its *preset*. What the device's store
+ * A table is read from the top: the first variant that can do the problem on the device, and pays, is its *preset*. What the device's store
  * (device/tuning.h) knows comes before that: a variant that `gesso check` found wrong is passed over, and a variant that `gesso tune`
  * chose for the problem's class is taken. $GESSO_GEMM and $GESSO_CONV, and gs_compile_opts.use, name a variant that goes before
  * all of it wherever it can. Every plan keeps a list of the problems it met, from which tuning knows its shapes. */
@@ -13,10 +13,16 @@
 
 typedef enum gs_conv_kind { GS_CONV_Y, GS_CONV_DX, GS_CONV_DW } gs_conv_kind;
 
+/* What lies around x, ph rows above it and pw columns to its left. Other than zeros for y and dw alone: the gradient by a picture goes
+ * through the padding's adjoint. */
+typedef enum gs_conv_mode { GS_CONV_ZEROS, GS_CONV_REFLECT, GS_CONV_REPLICATE } gs_conv_mode;
+
 /* x (n,xc,xh,xw), y (n,yc,yh,yw), w (yc,xc/groups,kh,kw). */
 typedef struct gs_conv {
     gs_conv_kind kind;
     int n, xc, xh, xw, yc, yh, yw, kh, kw, sh, sw, ph, pw, dil, groups;
+    gs_conv_mode mode;
+    int no_winograd; /* gs_compile_opts.no_winograd */
 } gs_conv;
 
 /* Families in the order of gs_conv_kind behind the products. */
@@ -36,6 +42,8 @@ struct gs_variant {
     bool (*can)(const gs_device *d, const gs_problem *q);
     /* Launches that write out from a and b: C, A, B of a product; y, x, w or dx, dy, w or dw, x, dy. */
     gs_status (*emit)(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b);
+    /* Of what it can do: is it the preset? NULL: of all. */
+    bool (*pays)(const gs_device *d, const gs_problem *q, const gs_variant *v);
 };
 
 /* The tables; each ends with a NULL name (gemm.c, lower_conv.c). */

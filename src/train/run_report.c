@@ -278,11 +278,12 @@ static void save_grid(gs__run *r, const gs_image *img, const char *prefix, const
 static gs_status draw_sheet(gs__run *r, int direction, gs_image *out)
 {
     gs_graph *g = gs_graph_new();
+    const gs_compile_opts opts = gs_setup_compile_opts(r->setup);
     gs_plan *plan = NULL;
     gs_status st = GS_OK;
 
     TRY(r->system->build_sheet(r->setup->model, g, direction));
-    TRY(gs_compile(g, r->device, r->store, NULL, &plan));
+    TRY(gs_compile(g, r->device, r->store, &opts, &plan));
     TRY(r->system->draw_sheet(r->setup->model, plan, direction, out));
 done:
     gs_plan_free(plan);

@@ -25,6 +25,7 @@ gs_status gs_sampler_on_store(const gs_setup *setup, gs_device *d, gs_store *sto
 {
     gs_sampler *s = gs_xalloc(sizeof *s);
     gs_graph *g = gs_graph_new();
+    const gs_compile_opts opts = gs_setup_compile_opts(setup);
     gs_status st = GS_OK;
 
     s->setup = setup;
@@ -32,7 +33,7 @@ gs_status gs_sampler_on_store(const gs_setup *setup, gs_device *d, gs_store *sto
     s->batch = batch;
     if (o) s->o = *o;
     TRY(setup->system->build_sampler(setup->model, g, batch, s->o.train_mode));
-    TRY(gs_compile(g, d, store, NULL, &s->plan));
+    TRY(gs_compile(g, d, store, &opts, &s->plan));
     s->z = gs_try_alloc((size_t)batch * (size_t)s->info.latent, sizeof *s->z, "latent vectors");
     s->y = gs_try_alloc((size_t)batch, sizeof *s->y, "labels");
     s->pictures = gs_try_alloc((size_t)batch * pixels(s), sizeof *s->pictures, "a batch of pictures");

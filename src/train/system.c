@@ -138,15 +138,22 @@ static gs_status build_samples(const gs_setup *s, gs_graph *g)
     return s->system->build_sampler ? s->system->build_sampler(s->model, g, GS_SAMPLE_BATCH, false) : s->system->build_sheet(s->model, g, 0);
 }
 
+gs_compile_opts gs_setup_compile_opts(const gs_setup *s)
+{
+    return (gs_compile_opts){ .no_winograd = gs_config_choice(s->config, "conv", "winograd") == 1 };
+}
+
 /* batch 0: what training draws. */
 static gs_status dry_run(const gs_setup *s, gs_device *d, int batch, gs_plan_stats *out)
 {
     gs_graph *g = gs_graph_new();
+    gs_compile_opts opts = gs_setup_compile_opts(s);
     gs_plan *p = NULL;
     gs_status st = GS_OK;
 
+    opts.dry_run = true;
     TRY(batch ? s->system->build_step(s->model, g, batch) : build_samples(s, g));
-    TRY(gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+    TRY(gs_compile(g, d, NULL, &opts, &p));
     *out = gs_plan_get_stats(p);
 done:
     gs_plan_free(p);

@@ -111,6 +111,10 @@ int gs_system_tables(const gs_system *s, gs_config_table tables[2]);
 
 /* Gives the device the configuration's train.math; where it cannot, a warning says so and fp32 holds. */
 void gs_setup_math(const gs_setup *s, gs_device *d);
+
+/* What the configuration says of compiling: for every plan of a run. */
+gs_compile_opts gs_setup_compile_opts(const gs_setup *s);
+
 /* The graph that uses the trained networks on a batch: the sampler, or the translator of the first direction. */
 gs_status gs_setup_build_use(const gs_setup *s, gs_graph *g, int batch);
 

@@ -55,8 +55,10 @@ static gs_status plan_for(gs__run *r, int batch, gs_plan **out)
     g = gs_graph_new();
     st = r->system->build_step(r->setup->model, g, batch);
     if (st == GS_OK) {
+        const gs_compile_opts opts = gs_setup_compile_opts(r->setup);
+
         gs__sums_build(g, r->system->n_metrics);
-        st = gs_compile(g, r->device, r->store, NULL, &p);
+        st = gs_compile(g, r->device, r->store, &opts, &p);
     }
     gs_graph_free(g);
     if (st != GS_OK) return gs_fail_in(st, "the step for batches of %d", batch);

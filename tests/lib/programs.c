@@ -204,6 +204,31 @@ static void large_sum(gs_device *d)
     gs_graph_free(g);
 }
 
+/* Variants that are no preset on this device, with each kind of padding. */
+static void variants(gs_device *d)
+{
+    static const char *const use[] = { "conv/winograd:4", "conv/winograd:2" };
+
+    for (size_t i = 0; i < GS_COUNT(use); i++)
+        for (int mode = 0; mode < 3; mode++) {
+            gs_graph *g = gs_graph_new();
+            gs_node *x = gs_input(g, "x", GS_SHAPE(2, 8, 12, 12), GS_F32), *w = gs_input(g, "w", GS_SHAPE(16, 8, 3, 3), GS_F32);
+            gs_node *y = gs_conv2d(x, w, &(gs_conv2d_opts){ .pad = 1, .pad_mode = (gs_pad_mode)mode }), *wrt[] = { x, w }, *dx[2];
+            gs_store *s;
+            gs_plan *p;
+
+            gs_grad(weighed(g, y, 0), wrt, 2, dx);
+            gs_output(g, "y", y);
+            gs_output(g, "dx", dx[0]);
+            gs_output(g, "dw", dx[1]);
+            assert_ok(gs_store_new(d, 1, &s));
+            assert_ok(gs_compile(g, d, s, &(gs_compile_opts){ .use = use[i] }, &p));
+            gs_plan_free(p);
+            gs_store_free(s);
+            gs_graph_free(g);
+        }
+}
+
 static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group)
 {
     gs_driver driver;
@@ -220,6 +245,7 @@ static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max
     gs_null_on_build(d, told, all);
     op_cases(d);
     large_sum(d);
+    variants(d);
     models(d);
     gs_device_close(d);
 }

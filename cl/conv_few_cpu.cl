@@ -1,0 +1,287 @@
+/* Convolutions where one side has few channels (pictures, one output a window, depthwise), on devices whose local memory is ordinary
+ * memory. conv_cpu.cl would leave most of its 32 columns idle, or pack a large operand to use it once; here the vectors run along a
+ * row of pixels and nothing large is copied.
+ *
+ * The many-channelled operand is read where it lies, as rows of a picture of P x Q with room around it: PAD 0 none, 1 reflection, 2 the edge
+ * repeated. Its last vectors of a row overlap the ones before, and the lanes that are done already are masked: so Q >= 16.
+ * One item a group, no barrier. Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#ifdef __OPENCL_VERSION__
+
+#ifndef PAD
+#define PAD 0
+#endif
+#define UNROLL _Pragma("unroll")
+
+/* Where position i of a line of n with room around it comes from. */
+static inline int source_of(const int i, const int n)
+{
+#if PAD == 1
+    return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
+#elif PAD == 2
+    return clamp(i, 0, n - 1);
+#else
+    (void)n;
+    return i;
+#endif
+}
+
+/* Lanes q .. q+15 of a row of n pixels. */
+static inline float16 lanes(const __global float *row, const int q, const int n)
+{
+#if PAD
+    if (q < 0 || q + 16 > n) {
+        float t[16];
+
+        for (int k = 0; k < 16; k++) t[k] = row[source_of(q + k, n)];
+        return vload16(0, t);
+    }
+#endif
+    return vload16(0, row + q);
+}
+
+#define LANE (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+
+/* wt (groups, blocks, ki, o, nj): the weights of one source row together, in blocks of nj columns: wt[g][b][t][o][j] =
+ * w[base + g sg + o so + c sc + i si + jx sj] with i = t sh + r, b nj + j = (r c_count + c) kw + jx; zeros for i >= kh and for columns
+ * past the last. One item an element. */
+__kernel void few_weights(__global float *wt, const ulong wt0, const __global float *w, const ulong w0, const int count,
+                          const int nj, const int blocks, const int o_count, const int ki, const int c_count, const int kh, const int kw, const int sh,
+                          const int base, const int sg, const int so, const int sc, const int si, const int sj)
+{
+    const int at = get_global_id(0);
+    int j, o, t, g, jx, c, i;
+
+    if (at >= count) return;
+    o = at / nj % o_count, t = at / nj / o_count % ki, g = at / nj / o_count / ki / blocks;
+    j = at / nj / o_count / ki % blocks * nj + at % nj;
+    jx = j % kw, c = j / kw % c_count, i = t * sh + j / kw / c_count;
+    wt[wt0 + at] = j / kw / c_count < sh && i < kh ? w[w0 + base + (ulong)g * sg + (ulong)o * so + (ulong)c * sc + i * si + jx * sj] : 0.0f;
+}
+
+/* The gradient by a picture of few channels, and by the same sums the few results of a stride-1 convolution:
+ *
+ *   out[n,c,h,v] = sum over o,t,jx of wt[t][o][r,c,jx] src[n, o, a - t, q],   h + ph = a sh + r,   v + pw = q sw + jx
+ *
+ * Group (rows, n, g): `chunk` values of a. For each, NJ x NV accumulators of 16 pixels for the (r, c, jx), the sum over t and o in registers, then
+ * NJ shifted additions into lines[r][c][jx % sw] of local memory, from which the sh rows are written once. Order of sums: t and o
+ * ascending in blocks of KO terms, then jx ascending. */
+#ifndef NJ
+#define NJ 4
+#endif
+#ifndef NV
+#define NV 1
+#endif
+#define LINES 6144 /* floats of lines: 24 KiB */
+#define KO 128
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void few_image(__global float *out, const ulong out0, const __global float *src, const ulong src0, const __global float *wt,
+               const ulong wt0, const int chunk, const int a0, const int a1, const int c_count, const int h_count, const int v_count,
+               const int o_count, const int p_rows, const int q_cols, const int top, const int left, const int high, const int wide,
+               const int ki, const int kw, const int sh, const int sw, const int ph, const int pw, const int n_src, const int n_out,
+               const int length, const int blocks)
+{
+    __local float lines[LINES] __attribute__((aligned(64)));
+    __local float shifted[NJ * NV * 16] __attribute__((aligned(64)));
+    const int n = get_group_id(1), g = get_group_id(2), first = a0 + (int)get_group_id(0) * chunk;
+    const int used = sh * c_count * sw * length;
+
+    out += out0 + (ulong)n * n_out + (ulong)g * c_count * h_count * v_count;
+    src += src0 + (ulong)n * n_src + (ulong)g * o_count * p_rows * q_cols;
+    wt += wt0 + (ulong)g * blocks * ki * o_count * NJ;
+    for (int a = first; a < min(first + chunk, a1); a++) {
+        for (int i = 0; i < used; i++) lines[i] = 0.0f;
+        for (int qb = 0; qb < wide; qb += NV * 16) {
+            const int q0 = min(qb, wide - NV * 16);
+
+            for (int block = 0; block < blocks; block++) {
+                float16 acc[NJ][NV];
+                int in_block = 0;
+
+                UNROLL for (int j = 0; j < NJ * NV; j++) vstore16((float16)(0.0f), j, shifted);
+                UNROLL for (int j = 0; j < NJ; j++) { UNROLL for (int v = 0; v < NV; v++) acc[j][v] = (float16)(0.0f); }
+                for (int t = 0; t < ki; t++) {
+                    const __global float *row = src + (ulong)source_of(a - t - top, p_rows) * q_cols;
+                    const __global float *wo = wt + ((ulong)block * ki + t) * o_count * NJ;
+
+                    if (a - t < 0 || a - t >= high) continue;
+                    for (int ob = 0; ob < o_count; ob += KO) {
+                        for (int o = ob; o < min(ob + KO, o_count); o++) {
+                            float16 x[NV];
+
+                            UNROLL for (int v = 0; v < NV; v++) x[v] = lanes(row, q0 + 16 * v - left, q_cols);
+                            UNROLL for (int j = 0; j < NJ; j++) {
+                                const float16 w = (float16)(wo[j]);
+
+                                UNROLL for (int v = 0; v < NV; v++) acc[j][v] = fma(w, x[v], acc[j][v]);
+                            }
+                            row += (ulong)p_rows * q_cols;
+                            wo += NJ;
+                        }
+                        in_block += min(KO, o_count - ob);
+                        if (in_block < KO) continue;
+                        in_block = 0;
+                        UNROLL for (int j = 0; j < NJ; j++) {
+                            UNROLL for (int v = 0; v < NV; v++) {
+                                vstore16(vload16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
+                                acc[j][v] = (float16)(0.0f);
+                            }
+                        }
+                    }
+                }
+                UNROLL for (int j = 0; j < NJ; j++) {
+                    UNROLL for (int v = 0; v < NV; v++)
+                        vstore16(vload16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
+                }
+                for (int j = 0; j < min(NJ, sh * c_count * kw - block * NJ); j++) {
+                    const int all = block * NJ + j, jx = all % kw;
+                    __local float *line = lines + (all / kw * sw + jx % sw) * length + q0 + jx / sw;
+
+                    for (int i = qb - q0; i < NV * 16; i++) line[i] += shifted[j * NV * 16 + i];
+                }
+            }
+        }
+        for (int r = 0; r < sh; r++) {
+            const int h = a * sh + r - ph;
+
+            if (h < 0 || h >= h_count) continue;
+            for (int c = 0; c < c_count; c++) {
+                __global float *y = out + ((ulong)c * h_count + h) * v_count;
+                const __local float *line = lines + (r * c_count + c) * sw * length;
+
+                if (sw == 1)
+                    for (int v = 0; v < v_count; v++) y[v] = line[v + pw];
+                else
+                    for (int v = 0; v < v_count; v++) y[v] = line[(v + pw) % sw * length + (v + pw) / sw];
+            }
+        }
+    }
+}
+
+/* few (planes, sw, rows, length): planes of h x v with room around them, every sw-th column together, so that a row of windows is a row of
+ * memory: few[plane][f][i][q] = x[plane][i - top][q sw + f - left], zeros outside where PAD is 0. One item a row. */
+__kernel void few_split(__global float *few, const ulong few0, const __global float *x, const ulong x0, const int items, const int sw,
+                        const int rows, const int length, const int h, const int v, const int top, const int left)
+{
+    const int at = get_global_id(0);
+    int i, f, from;
+
+    if (at >= items) return;
+    i = at % rows - top, f = at / rows % sw;
+    few += few0 + (ulong)at * length;
+    from = source_of(i, h);
+    if (from < 0 || from >= h) {
+        for (int q = 0; q < length; q++) few[q] = 0.0f;
+        return;
+    }
+    x += x0 + ((ulong)(at / rows / sw) * h + from) * v;
+    for (int q = 0; q < length; q++) {
+        const int s = source_of(q * sw + f - left, v);
+
+        few[q] = s >= 0 && s < v ? x[s] : 0.0f;
+    }
+}
+
+/* The gradient by weights of which one side has few channels:
+ *
+ *   part[chunk][m][t][lane] = sum over n,p and q = lane (mod 16) of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
+ *
+ * few as few_split leaves it. Group (chunk, g): runs of `rows` rows p of one picture; within one, NO planes of `many` by NI rows of taps
+ * of KW: NO NI KW accumulators, which rest in `part` between runs. few_sum adds chunks and lanes. */
+#ifndef KW
+#define KW 4
+#endif
+#ifndef SW
+#define SW 2
+#endif
+#ifndef NI
+#define NI 2
+#endif
+#ifndef NO
+#define NO 3
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void few_weights_grad(__global float *part, const ulong part0, const __global float *many, const ulong many0,
+                      const __global float *few, const ulong few0, const int runs, const int per_chunk, const int per_picture,
+                      const int rows, const int m_count, const int p_rows, const int q_cols, const int top, const int left,
+                      const int high, const int wide, const int c_count, const int kh, const int sh, const int f_rows,
+                      const int length, const int n_many, const int n_few, const int groups)
+{
+    const int chunk = get_group_id(0), g = get_group_id(1), taps = c_count * kh;
+
+    part += part0 + ((ulong)chunk * groups + g) * m_count * taps * KW * 16;
+    many += many0 + (ulong)g * m_count * p_rows * q_cols;
+    few += few0 + (ulong)g * c_count * SW * f_rows * length;
+    for (int run = chunk * per_chunk; run < min((chunk + 1) * per_chunk, runs); run++) {
+        const bool fresh = run == chunk * per_chunk;
+        const int n = run / per_picture, p0 = run % per_picture * rows, p1 = min(p0 + rows, high);
+        const __global float *mn = many + (ulong)n * n_many, *fn = few + (ulong)n * n_few;
+
+        for (int m = 0; m < m_count; m += NO)
+            for (int tb = 0; tb < taps; tb += NI) {
+                const __global float *mo[NO], *fi[NI];
+                float16 acc[NO][NI][KW];
+
+                UNROLL for (int o = 0; o < NO; o++) mo[o] = mn + (ulong)min(m + o, m_count - 1) * p_rows * q_cols;
+                UNROLL for (int i = 0; i < NI; i++) {
+                    const int t = min(tb + i, taps - 1);
+
+                    fi[i] = fn + ((ulong)(t / kh) * SW * f_rows + t % kh) * length;
+                }
+                UNROLL for (int o = 0; o < NO; o++) {
+                    UNROLL for (int i = 0; i < NI; i++) { UNROLL for (int j = 0; j < KW; j++) acc[o][i][j] = (float16)(0.0f); }
+                }
+                for (int p = p0; p < p1; p++) {
+                    const ulong from = (ulong)source_of(p - top, p_rows) * q_cols;
+
+                    for (int qb = 0; qb < wide; qb += 16) {
+                        const int q0 = min(qb, wide - 16);
+                        const int16 done = LANE >= (int16)(qb - q0);
+                        const long at = (long)p * sh * length + q0;
+                        float16 d[NO];
+
+                        UNROLL for (int o = 0; o < NO; o++)
+                            d[o] = as_float16(as_int16(lanes(mo[o] + from, q0 - left, q_cols)) & done);
+                        UNROLL for (int i = 0; i < NI; i++) {
+                            UNROLL for (int j = 0; j < KW; j++) {
+                                const float16 x = vload16(0, fi[i] + at + (long)(j % SW) * f_rows * length + j / SW);
+
+                                UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
+                            }
+                        }
+                    }
+                }
+                for (int o = 0; o < min(NO, m_count - m); o++)
+                    for (int i = 0; i < min(NI, taps - tb); i++)
+                        for (int j = 0; j < KW; j++) {
+                            __global float *to = part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16;
+
+                            vstore16(fresh ? acc[o][i][j] : vload16(0, to) + acc[o][i][j], 0, to);
+                        }
+            }
+    }
+}
+
+/* dw[base + g sg + m sm + c sc + i si + j sj] = sum over chunks and lanes of part[chunk][g][m][(c, i, j)][lane]. One item a weight. */
+__kernel void few_sum(__global float *dw, const ulong dw0, const __global float *part, const ulong part0, const int count,
+                      const int chunks, const int m_count, const int c_count, const int kh, const int kw, const int base, const int sg,
+                      const int sm, const int sc, const int si, const int sj)
+{
+    const int at = get_global_id(0);
+    float16 s = (float16)(0.0f);
+    float8 s8;
+    float4 s4;
+    int j, i, c, m;
+
+    if (at >= count) return;
+    part += part0;
+    for (int k = 0; k < chunks; k++) s += vload16(0, part + ((ulong)k * count + at) * 16);
+    s8 = s.lo + s.hi;
+    s4 = s8.lo + s8.hi;
+    j = at % kw, i = at / kw % kh, c = at / kw / kh % c_count, m = at / kw / kh / c_count % m_count;
+    dw[dw0 + base + (ulong)(at / kw / kh / c_count / m_count) * sg + (ulong)m * sm + (ulong)c * sc + i * si + j * sj] =
+        (s4.x + s4.y) + (s4.z + s4.w);
+}
+
+#endif
