@@ -1,5 +1,5 @@
 /* Evaluation: the reference classifier and its cache, diversity, confusion, and the whole on sources whose figures are known: real pictures
- * by their right and by wrong labels, one picture over and over. Distances of feature sets themselves are tested in test_metrics. */
+ * by their right and by wrong labels, one picture over and over. Distances of feature sets themselves are tested in test_distances. */
 #include "lib/testlib.h"
 
 #include <math.h>

@@ -1,89 +1,90 @@
-/* Eigenvalues and vectors of a symmetric matrix: Golub & Van Loan, Matrix Computations, 8.3 (Householder tridiagonalisation and
- * QL with implicit Wilkinson shifts). Vectors are kept as rows, so that every inner loop runs along memory. */
+/* Eigenvalues of a symmetric matrix: Golub & Van Loan, Matrix Computations, 8.3 (Householder tridiagonalisation and QL with implicit
+ * Wilkinson shifts). The rank-2 change of one reflection is made in the pass over the matrix that the next one needs anyway: what this costs
+ * is memory traffic. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "eval/dots.h"
 #include "eval/metrics.h"
 
-/* a -> Q T Q^T: t gets T's diagonal, e[i] the element between i and i+1; a becomes Q^T (row j: column j of Q). */
-static void tridiagonalise(double *a, double *t, double *e, int n, double *v, double *p)
+#define ROWS_A_TASK 128
+
+/* Rows first..n-1 of a: a -= v w^T + w v^T (columns from `first` on), then p = a u. */
+typedef struct pass {
+    double *a, *p;
+    const double *v, *w, *u;
+    int n, first;
+} pass;
+
+static void change_row(double *row, const double *v, const double *w, int i, int from, int n)
 {
-    double *beta = v + n; /* the reflectors I - beta u u^T stay in a's columns below the diagonal, u_1 = 1 */
+    const double x = v[i], y = w[i];
+
+    for (int j = from; j < n; j++) row[j] -= x * w[j] + y * v[j];
+}
+
+static void pass_rows(void *user, int task)
+{
+    const pass *s = user;
+    const int i0 = s->first + task * ROWS_A_TASK, i1 = GS_MIN(i0 + ROWS_A_TASK, s->n);
+
+    for (int i = i0; i < i1; i++) {
+        double *row = s->a + (size_t)i * s->n;
+
+        change_row(row, s->v, s->w, i, s->first, s->n);
+        s->p[i] = gs__dot(row + s->first, s->u + s->first, s->n - s->first);
+    }
+}
+
+/* x[0..m) -> u with (I - beta u u^T) x = alpha e_1, u_1 = 1. */
+static double reflector(const double *x, int m, double *u, double *beta)
+{
+    double norm = 0, alpha;
+
+    for (int i = 1; i < m; i++) norm += x[i] * x[i];
+    if (norm == 0) {
+        memset(u, 0, (size_t)m * sizeof *u);
+        *beta = 0;
+        return x[0];
+    }
+    alpha = -copysign(sqrt(x[0] * x[0] + norm), x[0]);
+    *beta = (alpha - x[0]) / alpha;
+    for (int i = 1; i < m; i++) u[i] = x[i] / (x[0] - alpha);
+    u[0] = 1;
+    return alpha;
+}
+
+/* a -> T: t gets its diagonal, e[i] the element between i and i + 1. a is used up; work: 5 n zeros. */
+static void tridiagonalise(double *a, double *t, double *e, int n, double *work)
+{
+    double *v = work, *w = v + n, *u = w + n, *next = u + n, *p = next + n;
 
     for (int k = 0; k < n - 2; k++) {
-        const int m = n - k - 1;
-        double norm = 0, alpha, kappa = 0;
+        double *row = a + (size_t)k * n, beta, kappa = 0, *swap;
+        pass s = { .a = a, .p = p, .v = v, .w = w, .u = u, .n = n, .first = k + 1 };
 
-        for (int i = 0; i < m; i++) {
-            v[i] = a[(size_t)(k + 1 + i) * n + k];
-            if (i > 0) norm += v[i] * v[i];
+        change_row(row, v, w, k, k, n);
+        t[k] = row[k];
+        e[k] = reflector(row + k + 1, n - k - 1, u + k + 1, &beta);
+        gs_parallel_for((n - k - 1 + ROWS_A_TASK - 1) / ROWS_A_TASK, 0, pass_rows, &s);
+        for (int i = k + 1; i < n; i++) {
+            p[i] *= beta;
+            kappa += p[i] * u[i];
         }
-        if (norm == 0) {
-            beta[k] = 0;
-            e[k] = v[0];
-            continue;
-        }
-        alpha = -copysign(sqrt(v[0] * v[0] + norm), v[0]);
-        beta[k] = (alpha - v[0]) / alpha;
-        for (int i = m - 1; i >= 1; i--) v[i] /= v[0] - alpha;
-        v[0] = 1;
-        e[k] = alpha;
-        for (int i = 0; i < m; i++) { /* p = beta A u */
-            const double *row = a + (size_t)(k + 1 + i) * n + k + 1;
-            double s = 0;
-
-            for (int j = 0; j < m; j++) s += row[j] * v[j];
-            p[i] = beta[k] * s;
-            kappa += p[i] * v[i];
-        }
-        kappa *= beta[k] / 2;
-        for (int i = 0; i < m; i++) p[i] -= kappa * v[i];
-        for (int i = 0; i < m; i++) { /* A - u p^T - p u^T */
-            double *row = a + (size_t)(k + 1 + i) * n + k + 1;
-
-            for (int j = 0; j < m; j++) row[j] -= v[i] * p[j] + p[i] * v[j];
-        }
-        for (int i = 0; i < m; i++) a[(size_t)(k + 1 + i) * n + k] = v[i];
+        kappa *= beta / 2;
+        for (int i = k + 1; i < n; i++) next[i] = p[i] - kappa * u[i];
+        swap = v, v = u, u = swap;
+        swap = w, w = next, next = swap;
     }
-    for (int i = 0; i < n; i++) t[i] = a[(size_t)i * n + i];
-    if (n > 1) e[n - 2] = a[(size_t)(n - 1) * n + n - 2];
-
-    /* Q^T = H_{n-3} ... H_0, built up from the last reflector, which acts on the smallest block. */
-    double *q = gs_xalloc((size_t)n * n * sizeof(double));
-
-    for (int i = 0; i < n; i++) q[(size_t)i * n + i] = 1;
-    for (int k = n - 3; k >= 0; k--) { /* q <- q H_k: rows of the block k+1.. only */
-        const int m = n - k - 1;
-
-        if (beta[k] == 0) continue;
-        for (int i = 0; i < m; i++) v[i] = a[(size_t)(k + 1 + i) * n + k];
-        for (int r = k + 1; r < n; r++) {
-            double *row = q + (size_t)r * n + k + 1, s = 0;
-
-            for (int j = 0; j < m; j++) s += row[j] * v[j];
-            s *= beta[k];
-            for (int j = 0; j < m; j++) row[j] -= s * v[j];
-        }
-    }
-    memcpy(a, q, (size_t)n * n * sizeof(double));
-    free(q);
-}
-
-/* Rotates rows i and i+1 of z. */
-static void rotate(double *z, int n, int i, double c, double s)
-{
-    double *x = z + (size_t)i * n, *y = x + n;
-
-    for (int k = 0; k < n; k++) {
-        const double f = y[k];
-
-        y[k] = s * x[k] + c * f;
-        x[k] = c * x[k] - s * f;
+    for (int k = GS_MAX(n - 2, 0); k < n; k++) {
+        change_row(a + (size_t)k * n, v, w, k, k, n);
+        t[k] = a[(size_t)k * n + k];
+        if (k < n - 1) e[k] = a[(size_t)k * n + k + 1];
     }
 }
 
-static bool ql(double *d, double *e, double *z, int n)
+static bool ql(double *d, double *e, int n)
 {
     double floor = 0; /* a matrix of low rank has blocks of rounding noise, in which no element is small beside its neighbours */
 
@@ -116,7 +117,6 @@ static bool ql(double *d, double *e, double *z, int n)
                 p = s * r;
                 d[i + 1] = g + p;
                 g = c * r - b;
-                rotate(z, n, i, c, s);
             }
             if (i >= l) continue;
             d[l] -= p;
@@ -127,36 +127,25 @@ static bool ql(double *d, double *e, double *z, int n)
     return true;
 }
 
-gs_status gs_eigen_symmetric(double *a, double *w, int n)
+static int ascending(const void *a, const void *b)
 {
-    double *work = gs_try_alloc((size_t)n * 4 + 4, sizeof(double), "eigenvalues");
+    const double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+gs_status gs_eigenvalues_symmetric(double *a, double *w, int n)
+{
+    double *work = gs_try_alloc((size_t)n * 6 + 6, sizeof(double), "eigenvalues");
     gs_status st = GS_OK;
-    double *e = work;
 
     if (!work) return GS_ENOMEM;
     for (size_t i = 0; i < (size_t)n * n; i++) {
         if (!isfinite(a[i])) TRY(gs_fail(GS_ENUMERIC, "eigenvalues: the matrix holds a value that is not finite"));
     }
-    tridiagonalise(a, w, e, n, work + n, work + 3 * n);
-    if (!ql(w, e, a, n)) TRY(gs_fail(GS_ENUMERIC, "eigenvalues: no convergence for a %d x %d matrix", n, n));
-    for (int i = 0; i < n - 1; i++) { /* ascending */
-        int least = i;
-
-        for (int k = i + 1; k < n; k++) {
-            if (w[k] < w[least]) least = k;
-        }
-        if (least == i) continue;
-        const double x = w[i];
-
-        w[i] = w[least];
-        w[least] = x;
-        for (int k = 0; k < n; k++) {
-            const double y = a[(size_t)i * n + k];
-
-            a[(size_t)i * n + k] = a[(size_t)least * n + k];
-            a[(size_t)least * n + k] = y;
-        }
-    }
+    tridiagonalise(a, w, work, n, work + n);
+    if (!ql(w, work, n)) TRY(gs_fail(GS_ENUMERIC, "eigenvalues: no convergence for a %d x %d matrix", n, n));
+    qsort(w, (size_t)n, sizeof *w, ascending);
 done:
     free(work);
     return st;

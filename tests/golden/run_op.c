@@ -52,11 +52,13 @@ static gs_status kid(golden_case *c, const float *real, int n_real, const float 
     const int n_blocks = gs_kid_block_count(n_real, n_fake, block);
     double *blocks = gs_xalloc((size_t)n_blocks * sizeof(double) + 8), *values = NULL, whole, mean, spread;
     int32_t *index[2] = { NULL, NULL };
+    gs_kid_kernels *k = NULL;
     gs_status st = GS_OK;
 
-    TRY(gs_kid(real, n_real, fake, n_fake, d, &o, &whole));
+    TRY(gs_kid_kernels_new(real, n_real, fake, n_fake, d, &o, &k));
+    TRY(gs_kid(k, &whole));
     compare_value(c, "whole", &whole, 1);
-    TRY(gs_kid_blocks(real, n_real, fake, n_fake, d, &o, block, blocks, &mean, &spread));
+    TRY(gs_kid_blocks(k, NULL, NULL, block, blocks, &mean, &spread));
     compare_value(c, "blocks", blocks, (size_t)n_blocks);
     compare_value(c, "block_mean", &mean, 1);
     compare_value(c, "block_stderr", &spread, 1);
@@ -67,12 +69,13 @@ static gs_status kid(golden_case *c, const float *real, int n_real, const float 
         index[0] = golden_copy(rows_real, &dtype);
         index[1] = golden_copy(rows_fake, &dtype);
         values = gs_xalloc((size_t)subsets * sizeof(double) + 8);
-        TRY(gs_kid_subsets(real, n_real, fake, n_fake, d, &o, index[0], index[1], subsets, size, values, &mean, &spread));
+        TRY(gs_kid_subsets(k, index[0], index[1], subsets, size, values, &mean, &spread));
         compare_value(c, "subsets", values, (size_t)subsets);
         compare_value(c, "mean", &mean, 1);
         compare_value(c, "std", &spread, 1);
     }
 done:
+    gs_kid_kernels_free(k);
     free(blocks);
     free(values);
     free(index[0]);
