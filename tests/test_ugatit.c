@@ -303,7 +303,12 @@ static void translation(void **state)
     gs_test_refuses("generate $D/whole -i $D/odd.png --direction A2C -o $D/out3", "there are: A2B, B2A");
     gs_test_refuses("generate $D/whole -o $D/out3", "--input");
     gs_test_refuses("generate $D/whole --label 3 -o $D/out3", "--label means nothing to system ugatit");
-    gs_test_refuses("eval $D/whole", "no metrics yet");
+    gs_test_works("eval $D/whole --json");
+    gs_test_refuses("eval $D/whole --metric accuracy", "--metric means nothing to system ugatit");
+    gs_test_refuses("eval $D/whole --protocol swd", "there are: subsets, ugatit");
+    gs_test_refuses("eval $D/whole --kid-size 2 --inception $D/whole/checkpoints/step_0000000006.safetensors",
+                    "is it a state dict of Inception-v3?");
+    gs_test_refuses("import $D/whole/checkpoints/step_0000000006.safetensors --system inception -o $D/judge.safetensors", "fc.weight is missing");
     free(odd), free(heat), free(deep);
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/model.h"
+#include "eval/judge.h"
 #include "io/safetensors.h"
 #include "train/snapshot.h"
 
@@ -374,11 +375,37 @@ static gs_status find_net(const gs_system *system, const char *name, const char 
 }
 
 static const cli_option import_options[] = {
-    { 0, "system", "NAME", CLI_TEXT, .preset = "cgan", .help = "the system that the weights belong to" },
+    { 0, "system", "NAME", CLI_TEXT, .preset = "cgan", .help = "the system that the weights belong to; inception: the judge of \"gesso eval\"" },
     { 0, "net", "NET", CLI_TEXT, .help = "the network (G, D; genA2B, disGA, ...) whose keys FILE has without a prefix; default: the one that they fit" },
     CLI_SET,
     CLI_OUT("file to write; \"gesso generate\" and \"gesso eval\" read it"),
 };
+
+/* Inception-v3 is no system that trains: its weights are checked, and written as "gesso eval" wants them. */
+static gs_status import_inception(const cli_args *a)
+{
+    const char *path = cli_operand(a, 0), *out = cli_text(a, "output");
+    gs_inception_weights w = { 0 };
+    int n_set;
+    const char **set = cli_values(a, "set", &n_set);
+    gs_status st = GS_OK;
+
+    free(set);
+    if (!out) TRY(gs_fail(GS_EUSAGE, "import: where to? -o FILE.safetensors"));
+    if (cli_operands(a) > 1 || cli_text(a, "net") || n_set) TRY(gs_fail(GS_EUSAGE, "import: --system inception takes one FILE and neither --net nor --set"));
+    TRY(cli_refuse_pickle(path));
+    TRY(gs_inception_weights_open(path, &w));
+    TRY(gs_inception_weights_save(&w, out));
+    if (!cli_quiet(a)) {
+        char count[32];
+
+        fprintf(stderr, "%s: %d tensors, %s parameters, graph %s; use it: gesso eval RUN --inception %s\n", out, w.tensors, gs_count_text(count, w.parameters),
+                gs_inception_graph_name(w.o.graph), out);
+    }
+done:
+    gs_inception_weights_close(&w);
+    return st;
+}
 
 static gs_status import(const cli_args *a)
 {
@@ -391,6 +418,10 @@ static gs_status import(const cli_args *a)
     char name[80];
     gs_status st;
 
+    if (strcmp(cli_text(a, "system"), "inception") == 0) {
+        st = import_inception(a);
+        goto done;
+    }
     TRY(gs_system_find(cli_text(a, "system"), "--system", &system));
     TRY(find_net(system, cli_text(a, "net"), &net));
     if (!out) TRY(gs_fail(GS_EUSAGE, "import: where to? -o FILE.safetensors"));

@@ -195,41 +195,61 @@ static void draw(gs_rng *r, int32_t *order, int n, int32_t *subset, int size)
     memcpy(subset, order, (size_t)size * sizeof *subset);
 }
 
+/* How many subsets or blocks, and of how many rows; GS_EINVAL when the sets are too small. */
+static gs_status plan(int n_real, int n_fake, const gs_kid_protocol *o, gs_kid_score *out)
+{
+    const int least = GS_MIN(n_real, n_fake);
+
+    *out = (gs_kid_score){ .blocks = o->block > 0 };
+    if (out->blocks) {
+        out->subsets = gs_kid_block_count(n_real, n_fake, o->block);
+        out->size = o->block;
+        if (least / out->subsets < 2) {
+            return gs_fail(GS_EINVAL, "kernel distance in blocks of %d: %d and %d pictures are too few or too unequal: a block of the smaller set would "
+                           "have %d", o->block, n_real, n_fake, least / out->subsets);
+        }
+        return GS_OK;
+    }
+    out->subsets = o->subsets ? o->subsets : 100;
+    out->size = o->size ? o->size : GS_MIN(1000, least / 2);
+    if (out->subsets < 1 || out->size < 2 || out->size > least) {
+        return gs_fail(GS_EINVAL, "kernel distance on %d subsets of %d: there are %d and %d pictures; wants 2 or more in a subset and as many in either "
+                       "set", out->subsets, out->size, n_real, n_fake);
+    }
+    return GS_OK;
+}
+
+gs_status gs_kid_check(int n_real, int n_fake, const gs_kid_protocol *o)
+{
+    gs_kid_score s;
+
+    return plan(n_real, n_fake, o, &s);
+}
+
 gs_status gs_kid_measure(const gs_kid_kernels *s, const gs_kid_protocol *o, gs_kid_score *out)
 {
-    const int least = GS_MIN(s->n[0], s->n[1]), subsets = o->subsets ? o->subsets : 100, size = o->size ? o->size : GS_MIN(1000, least / 2);
     gs_rng rng = { .seed = o->seed, .stream = 0x6b696400 };
     int32_t *order[2] = { NULL, NULL }, *subset[2] = { NULL, NULL };
     double *values = NULL;
     gs_status st = GS_OK;
 
-    *out = (gs_kid_score){ .blocks = o->block > 0 };
+    TRY(plan(s->n[0], s->n[1], o, out));
     TRY(gs_kid(s, &out->whole));
+    values = gs_try_alloc((size_t)out->subsets, sizeof *values, "subsets");
+    TRY(values ? GS_OK : GS_ENOMEM);
     for (int i = 0; i < 2; i++) order[i] = gs_xalloc((size_t)s->n[i] * sizeof *order[i]);
-    if (o->block > 0) {
-        out->subsets = gs_kid_block_count(s->n[0], s->n[1], o->block);
-        out->size = o->block;
-        if (least / out->subsets < 2) {
-            TRY(gs_fail(GS_EINVAL, "kernel distance in blocks of %d: %d and %d pictures are too unequal: a block of the smaller set would have %d",
-                        o->block, s->n[0], s->n[1], least / out->subsets));
-        }
-        values = gs_xalloc((size_t)out->subsets * sizeof *values);
+    if (out->blocks) {
         for (int i = 0; i < 2; i++) gs_rng_permute(&rng, order[i], s->n[i]); /* files come in the order of names */
         TRY(gs_kid_blocks(s, order[0], order[1], o->block, values, &out->mean, &out->spread));
         goto done;
     }
-    if (size < 2 || size > least) {
-        TRY(gs_fail(GS_EINVAL, "kernel distance on subsets of %d: there are %d and %d pictures; wants 2 or more in a subset and as many in either set",
-                    size, s->n[0], s->n[1]));
+    for (int i = 0; i < 2; i++) {
+        subset[i] = gs_try_alloc((size_t)out->subsets, (size_t)out->size * sizeof *subset[i], "subsets");
+        TRY(subset[i] ? GS_OK : GS_ENOMEM);
     }
-    out->subsets = subsets;
-    out->size = size;
-    values = gs_try_alloc((size_t)subsets, sizeof *values, "subsets");
-    for (int i = 0; i < 2; i++) subset[i] = gs_try_alloc((size_t)subsets, (size_t)size * sizeof *subset[i], "subsets");
-    TRY(values && subset[0] && subset[1] ? GS_OK : GS_ENOMEM);
-    for (int k = 0; k < subsets; k++)
-        for (int i = 0; i < 2; i++) draw(&rng, order[i], s->n[i], subset[i] + (size_t)k * size, size);
-    TRY(gs_kid_subsets(s, subset[0], subset[1], subsets, size, values, &out->mean, &out->spread));
+    for (int k = 0; k < out->subsets; k++)
+        for (int i = 0; i < 2; i++) draw(&rng, order[i], s->n[i], subset[i] + (size_t)k * out->size, out->size);
+    TRY(gs_kid_subsets(s, subset[0], subset[1], out->subsets, out->size, values, &out->mean, &out->spread));
 done:
     for (int i = 0; i < 2; i++) {
         free(order[i]);

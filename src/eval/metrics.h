@@ -55,7 +55,9 @@ typedef struct gs_kid_score {
     int subsets, size; /* how many, of how many rows */
 } gs_kid_score;
 
-/* GS_EINVAL when the sets are too small for the protocol. */
+/* GS_EINVAL when sets of these sizes are too small for the protocol. */
+gs_status gs_kid_check(int n_real, int n_fake, const gs_kid_protocol *o);
+/* The same, else the figures. */
 gs_status gs_kid_measure(const gs_kid_kernels *s, const gs_kid_protocol *o, gs_kid_score *out);
 
 #endif
