@@ -2,10 +2,16 @@
  * taken, and a store that is damaged or another device's changes nothing. */
 #include "lib/testlib.h"
 
+#include <errno.h>
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include "bench/tune.h"
+#include "device/kernels.h"
 #include "device/tuning.h"
 #include "gesso/gesso.h"
 #include "graph/graph.h"
@@ -352,6 +358,227 @@ static void a_copy_holds(void **state)
     free(copy), free(y), free(z);
 }
 
+/* ---- tuning ---- */
+
+static void what_is_picked(void **state)
+{
+    static const struct { gs_tune_sample s[4]; int n, want; } t[] = {
+        { { { 1.0, 0.01, true } }, 1, 0 },
+        { { { 1.0, 0.01, true }, { 0.8, 0.01, true } }, 2, 1 },
+        { { { 1.0, 0.01, true }, { 0.8, 0.01, true }, { 0.7, 0.01, true }, { 0.75, 0.01, true } }, 4, 2 },
+        { { { 1.0, 0.01, true }, { 0.2, 0.01, false } }, 2, 0 },                         /* fast and wrong */
+        { { { 1.0, 0.01, true }, { 0.2, 0.01, false }, { 0.9, 0.01, true } }, 3, 2 },
+        { { { 1.0, 0.05, true }, { 0.8, 0.05, true } }, 2, 0 },                          /* within the noise */
+        { { { 1.0, 0.05, true }, { 0.75, 0.1, true }, { 0.8, 0.01, true } }, 3, 2 },     /* the faster one is too noisy */
+        { { { 1.0, 0, true }, { 0.985, 0, true } }, 2, 0 },                              /* too little to change anything for */
+        { { { 1.0, 0, true }, { 1.5, 0, true } }, 2, 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(t); i++)
+        if (gs__tune_pick(t[i].s, t[i].n) != t[i].want) fail_msg("case %d: picked %d, not %d", (int)i, gs__tune_pick(t[i].s, t[i].n), t[i].want);
+}
+
+static const char *config; /* a small conditional GAN */
+
+typedef struct watch { int stop_after, done, asked; bool eta; char last[GS_TUNING_NAME]; } watch;
+
+static void on_progress(void *user, const gs_tune_progress *p)
+{
+    watch *w = user;
+
+    assert_true(p->done >= 0 && p->done <= p->total);
+    if (p->before) {
+        w->eta = w->eta || p->eta > 0;
+        return;
+    }
+    assert_non_null(p->choice);
+    assert_string_equal(p->choice->class, p->class);
+    assert_true(p->choice->seconds > 0 && p->choice->seconds <= p->choice->preset_seconds);
+    snprintf(w->last, sizeof w->last, "%s", p->class);
+    w->done++;
+}
+
+static bool on_stop(void *user)
+{
+    watch *w = user;
+
+    w->asked++;
+    return w->stop_after && w->done >= w->stop_after;
+}
+
+static int choices(gs_device *d)
+{
+    int n = 0;
+
+    while (gs_tuning_choice_at(d, n)) n++;
+    return n;
+}
+
+static void tuning_stops_and_goes_on(void **state)
+{
+    watch w = { .stop_after = 3 };
+    gs_tune_opts o = { .configs = &config, .n_configs = 1, .progress = on_progress, .stop = on_stop, .user = &w };
+    gs_device *d = opened("tune"), *null;
+    gs_tune_result r;
+    gs_choice first;
+
+    (void)state;
+    assert_fails(gs_tune(d, &o, &r), GS_ESTOPPED, "stopped after 3 of");
+    assert_true(r.measured == 3 && r.classes > 6);
+    gs_device_close(d);
+    d = opened("tune"); /* another process finds what was done */
+    assert_int_equal(choices(d), 3);
+    first = *gs_tuning_choice_at(d, 0);
+    w = (watch){ 0 };
+    assert_ok(gs_tune(d, &o, &r));
+    assert_int_equal(r.measured, r.classes - 3);
+    assert_int_equal(w.done, r.measured);
+    assert_true(w.eta && w.asked > w.done);
+    assert_int_equal(choices(d), r.classes);
+    assert_memory_equal(gs_tuning_choice_at(d, 0), &first, sizeof first); /* not measured again */
+    assert_ok(gs_tune(d, &o, &r));
+    assert_int_equal(r.measured, 0);
+    o.again = true;
+    w = (watch){ .stop_after = 1 };
+    assert_fails(gs_tune(d, &o, &r), GS_ESTOPPED, "stopped");
+    assert_int_equal(r.measured, 1);
+    gs_device_close(d);
+    assert_ok(gs_device_open("null", &null));
+    assert_fails(gs_tune(null, &o, &r), GS_EDEVICE, "computes nothing");
+    gs_device_close(null);
+}
+
+/* A variant whose kernel is wrong is not taken, however fast, and one that "gesso check" has found wrong is not even run. */
+static void wrong_candidates_lose(void **state)
+{
+    char *dir = gs_path_join(tmp, "kernels"), *path = gs_path_join(dir, "gemm_tile.cl"), *text, *at;
+    static const char from[] = "acc[t] = fma(x[t / 4],";
+    watch w = { .stop_after = 1 };
+    gs_tune_opts o = { .configs = &config, .n_configs = 1, .progress = on_progress, .stop = on_stop, .user = &w };
+    gs_str s = { 0 };
+    gs_device *d;
+
+    (void)state;
+    assert_ok(gs_mkdirs(dir));
+    assert_ok(gs_kernel_text("gemm_tile.cl", &text));
+    at = strstr(text, from);
+    assert_non_null(at);
+    gs_str_printf(&s, "%.*sacc[t] = fma(1.01f * x[t / 4],%s", (int)(at - text), text, at + strlen(from));
+    assert_ok(gs_file_write(path, s.data, s.len));
+    setenv("GESSO_KERNELS", dir, 1);
+    d = opened("lose");
+    forget_warnings();
+    assert_fails(gs_tune(d, &o, NULL), GS_ESTOPPED, "stopped after 1");
+    assert_true(gs_test_contains(warnings.data, "gemm/tile:8 disagrees with"));
+    assert_null(strstr(gs_tuning_choice_at(d, 0)->variant, "tile"));
+    assert_ok(gs_tuning_set_verdict(d, "gemm/tile:8", GS_WRONG, "test"));
+    assert_ok(gs_tuning_set_verdict(d, "gemm/tile:16", GS_WRONG, "test"));
+    assert_ok(gs_tuning_forget_choices(d));
+    w.done = 0;
+    forget_warnings();
+    assert_fails(gs_tune(d, &o, NULL), GS_ESTOPPED, "stopped after 1");
+    assert_false(gs_test_contains(gs_str_c(&warnings), "disagrees"));
+    gs_device_close(d);
+    unsetenv("GESSO_KERNELS");
+    gs_str_free(&s);
+    free(text), free(path), free(dir);
+}
+
+/* ---- the program ---- */
+
+/* Starts the program, arguments up to a NULL, silent. */
+static pid_t start(const char *const *arguments)
+{
+    const char *build = getenv("GESSO_BUILD");
+    char *program = gs_path_join(build ? build : "build", "gesso"), *argv[16] = { program };
+    pid_t pid;
+
+    for (int i = 0; arguments[i]; i++) argv[i + 1] = (char *)(uintptr_t)arguments[i];
+    fflush(NULL);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        freopen("/dev/null", "w", stdout);
+        freopen("/dev/null", "w", stderr);
+        execv(program, argv);
+        _exit(127);
+    }
+    free(program);
+    return pid;
+}
+
+static int wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0) assert_int_equal(errno, EINTR);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Lines of the text that begin with "choice". */
+static int choice_lines(const char *path)
+{
+    char *text;
+    int n = 0;
+
+    if (!gs_file_exists(path)) return 0;
+    text = gs_test_slurp(path);
+    for (const char *p = text; (p = strstr(p, "\nchoice ")); p++) n++;
+    free(text);
+    return n;
+}
+
+/* Interrupted as soon as the store has grown, twice: each start goes on behind what the former one left. */
+static void the_program_stops_and_goes_on(void **state)
+{
+    const char *const arguments[] = { "tune", config, NULL };
+    gs_device *d = opened("program");
+    char *path = gs_tuning_path(d), *before = NULL;
+    int n = 0;
+
+    (void)state;
+    gs_device_close(d);
+    for (int turn = 0; turn < 2; turn++) {
+        const pid_t pid = start(arguments);
+        int status, more = n;
+
+        for (int i = 0; i < 120000 && (more = choice_lines(path)) == n && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(1000);
+        assert_int_equal(kill(pid, SIGINT), 0);
+        assert_int_equal(wait_for(pid), 130);
+        more = choice_lines(path);
+        assert_true(more > n);
+        n = more;
+        if (before) { /* its entries stand as they were */
+            char *now = gs_test_slurp(path), *end = strstr(before, "\nend ");
+
+            assert_int_equal(strncmp(before, now, (size_t)(end - before)), 0);
+            free(now);
+            free(before);
+        }
+        before = gs_test_slurp(path);
+    }
+    free(before);
+    free(path);
+}
+
+static void a_run_tunes_first(void **state)
+{
+    char *run = gs_path_join(tmp, "run"), *copy = gs_path_join(run, "tuning.txt"), *path;
+    const char *const train[] = { "train", config, "--tune", "--steps", "2", "--run", run, "--quiet", NULL };
+    const char *const resume[] = { "train", config, "--tune", "--resume", "--run", run, "--quiet", NULL };
+    gs_device *d = opened("train");
+
+    (void)state;
+    path = gs_tuning_path(d);
+    gs_device_close(d);
+    assert_int_equal(wait_for(start(train)), 0);
+    assert_true(choice_lines(path) > 6);
+    assert_int_equal(choice_lines(copy), choice_lines(path)); /* the run keeps to them */
+    assert_int_equal(wait_for(start(resume)), 2);
+    free(run), free(copy), free(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -362,9 +589,19 @@ int main(void)
         cmocka_unit_test(nothing_is_left_to_use),
         cmocka_unit_test(choices_are_taken),
         cmocka_unit_test(a_copy_holds),
+        cmocka_unit_test(what_is_picked),
+        cmocka_unit_test(tuning_stops_and_goes_on),
+        cmocka_unit_test(wrong_candidates_lose),
+        cmocka_unit_test(the_program_stops_and_goes_on),
+        cmocka_unit_test(a_run_tunes_first),
     };
+    static const char ini[] = "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nn_epochs = 1\n[sample]\nsample_interval = 0\n[log]\nplots = 0\n";
+    char *path;
 
     tmp = gs_test_tmpdir();
+    path = gs_path_join(tmp, "small.ini");
+    if (gs_file_write(path, ini, strlen(ini)) != GS_OK) return 1;
+    config = path;
     gs_log_set(keep_warning, NULL);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

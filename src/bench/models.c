@@ -111,6 +111,22 @@ static gs_status setup_of(const model *m, int batch, gs_setup **out)
     return gs_setup_parse(text, m->id, set, n, out);
 }
 
+gs_status gs__each_model(gs_status (*fn)(void *user, struct gs_setup *s), void *user)
+{
+    model all[MAX_MODELS];
+    const int n = all_models(all);
+    gs_status st = GS_OK;
+
+    for (int i = 0; i < n && st == GS_OK; i++) {
+        gs_setup *s = NULL;
+
+        st = setup_of(&all[i], 0, &s);
+        if (st == GS_OK) st = fn(user, s);
+        gs_setup_free(s);
+    }
+    return st;
+}
+
 /* Changes when anything changes that a step computes. */
 static void hash_of(const gs_setup *s, char text[24])
 {

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/model.h"
+#include "cli/tune.h"
 #include "train/trainer.h"
 
 static const cli_option options[] = {
@@ -10,8 +11,32 @@ static const cli_option options[] = {
     { 'r', "run", "DIR", CLI_TEXT, .help = "folder of the run; default: run.dir, else runs/ and the configuration's name" },
     { 'n', "steps", "N", CLI_INT, 1, INT64_MAX, .help = "stop when so many steps are done in all; default: train.steps, else by epochs" },
     { 'R', "resume", .type = CLI_FLAG, .help = "go on from the newest checkpoint of the run; from the start when there is none yet" },
+    { 0, "tune", .type = CLI_FLAG, .help = "first find the fastest kernel variants for this run's shapes, where that was not done before" },
     CLI_DEVICE,
 };
+
+/* Before the run begins, since it keeps to the variants it began with. */
+static gs_status tune(const cli_args *a, const char **set, int n_set)
+{
+    const char *config = cli_operand(a, 0);
+    gs_tune_opts o = { .configs = &config, .n_configs = 1, .set = set, .n_set = n_set, .data = true };
+    gs_tune_result r = { 0 };
+    gs_setup *setup = NULL;
+    gs_device *d = NULL;
+    gs_status st = GS_OK;
+
+    if (cli_given(a, "resume") || gs_dir_exists(config))
+        TRY(gs_fail(GS_EUSAGE, "train: --tune is for runs that begin; one that goes on keeps to the variants it began with"));
+    TRY(gs_setup_load(config, set, n_set, &setup));
+    TRY(cli_device_open(a, setup->config, &d));
+    TRY(cli_tune(d, &o, cli_quiet(a), false, &r));
+    if (!cli_quiet(a)) fprintf(stderr, "tuned: %d classes of shapes, %d measured now, %d with another variant than the preset (%.0f s)\n", r.classes, r.measured,
+                               r.changed, r.seconds);
+done:
+    gs_setup_free(setup);
+    gs_device_close(d);
+    return st;
+}
 
 static gs_status run(const cli_args *a)
 {
@@ -22,8 +47,9 @@ static gs_status run(const cli_args *a)
         .config = cli_operand(a, 0), .set = set, .n_set = n_set, .run = cli_text(a, "run"), .device = cli_text(a, "device"),
         .steps = cli_int(a, "steps"), .resume = cli_given(a, "resume"), .quiet = cli_quiet(a),
     };
-    const gs_status st = gs_train(&o, &r);
+    gs_status st = cli_given(a, "tune") ? tune(a, set, n_set) : GS_OK;
 
+    if (st == GS_OK) st = gs_train(&o, &r);
     if (st == GS_OK || (st == GS_ESTOPPED && *r.run)) {
         printf("run         %s (step %lld, epoch %lld%s)\n", r.run, (long long)r.step, (long long)r.epoch, r.finished ? ", finished" : "");
         if (*r.checkpoint) printf("checkpoint  %s\n", r.checkpoint);
