@@ -140,7 +140,8 @@ static gs_status build_samples(const gs_setup *s, gs_graph *g)
 
 gs_compile_opts gs_setup_compile_opts(const gs_setup *s)
 {
-    return (gs_compile_opts){ .no_winograd = gs_config_choice(s->config, "conv", "winograd") == 1 };
+    /* "auto" has no number: only a key that says "off" has one */
+    return (gs_compile_opts){ .no_winograd = !gs_config_is_auto(s->config, "conv", "winograd") };
 }
 
 /* batch 0: what training draws. */
