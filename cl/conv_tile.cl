@@ -7,7 +7,8 @@
  *
  * A group of SIDE x SIDE items computes 4 SIDE rows x 4 SIDE columns, each item 4 x 4 with steps of SIDE; neighbouring items have
  * neighbouring rows, which are neighbours in the image. Group (x, y, z): rows tile, columns tile, channel group.
- * Order of sums: k ascending within blocks of 128 terms, block results added in order. */
+ * Order of sums: k ascending within blocks of 128 terms, block results added in order.
+ * -DPART=1: the terms first..last-1 only, first a multiple of 128; a launch's sum is added to those before. */
 #ifndef SIDE
 #define SIDE 16 /* 8 where groups of 256 are not offered */
 #endif
@@ -21,8 +22,9 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
                const ulong s0, const int m, const int n, const int depth,
                const int d1, const int d2, const int r0, const int r1, const int r2, const int o0, const int o1, const int o2, const int tj,
                const int e1, const int e2, const int q0, const int q1, const int q2, const int u0, const int u1, const int u2, const int sj,
-               const int xg, const int og, const int sg)
+               const int xg, const int og, const int sg GS_RANGE)
 {
+    GS_WHOLE(depth)
     __local float as[DEPTH * ROW], bs[DEPTH * ROW];
     __local int row_at[TILE], out_at[TILE], term_x[DEPTH], term_s[DEPTH];
     const int lx = get_local_id(0), ly = get_local_id(1), lid = ly * SIDE + lx;
@@ -40,7 +42,7 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
         row_at[lid] = ih / d1 * r0 + i1 * r1 + i2 * r2;
         out_at[lid] = ih / d1 * o0 + i1 * o1 + i2 * o2;
     }
-    for (int kb = 0; kb < depth; kb += DEPTH) {
+    for (int kb = first; kb < last; kb += DEPTH) {
         if (lid < DEPTH) {
             const int k = min(kb + lid, depth - 1), k2 = k % e2, kh = k / e2, k1 = kh % e1;
 
@@ -51,8 +53,8 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
         for (int e = lid; e < DEPTH * TILE; e += SIDE * SIDE) {
             const int ai = e % TILE, aq = e / TILE, bj = e / DEPTH, bq = e % DEPTH;
 
-            as[aq * ROW + ai] = kb + aq < depth ? x[row_at[ai] + term_x[aq]] : 0.0f;
-            bs[bq * ROW + bj] = kb + bq < depth && j0 + bj < n ? s[term_s[bq] + (j0 + bj) * sj] : 0.0f;
+            as[aq * ROW + ai] = kb + aq < last ? x[row_at[ai] + term_x[aq]] : 0.0f;
+            bs[bq * ROW + bj] = kb + bq < last && j0 + bj < n ? s[term_s[bq] + (j0 + bj) * sj] : 0.0f;
         }
         barrier(CLK_LOCAL_MEM_FENCE);
         for (int q = 0; q < DEPTH; q++) {
@@ -66,7 +68,7 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
             GS_UNROLL
             for (int t = 0; t < 16; t++) acc[t] = fma(a[t / 4], b[t % 4], acc[t]);
         }
-        if (kb / DEPTH % BLOCK == BLOCK - 1 || kb + DEPTH >= depth) {
+        if (kb / DEPTH % BLOCK == BLOCK - 1 || kb + DEPTH >= last) {
             GS_UNROLL
             for (int t = 0; t < 16; t++) {
                 total[t] += acc[t];
@@ -79,6 +81,10 @@ void conv_tile(__global float *out, const ulong out0, const __global float *x, c
     for (int t = 0; t < 16; t++) {
         const int i = lx + t / 4 * SIDE, j = j0 + ly + t % 4 * SIDE;
 
-        if (i0 + i < m && j < n) out[out_at[i] + (ulong)j * tj] = total[t];
+        if (i0 + i < m && j < n) {
+            const ulong at = out_at[i] + (ulong)j * tj;
+
+            out[at] = first ? out[at] + total[t] : total[t];
+        }
     }
 }

@@ -9,6 +9,7 @@
  *   GS_LOCAL_PTR          before a pointer to local memory that is a parameter or a variable:  GS_LOCAL_PTR const float *row
  *   GS_GROUP(x,y,z)       fixed group size, after __kernel:  __kernel GS_GROUP(64,1,1) void f(...)
  *   GS_UNROLL             before a loop
+ *   GS_RANGE GS_WHOLE(n)  the range first..last-1 of a long sum: with -DPART=1 two more arguments, else 0..n-1
  *   GS_INF GS_NAN GS_FLT_MAX GS_FLT_MIN GS_FLT_EPS GS_INT_MAX GS_INT_MIN GS_PI
  *   F2 F4 LD4 ST4 LD4_LOCAL ST4_LOCAL    vectors of 2 and 4; the loads and stores need 16-byte alignment
  *   gs_f16_to_f32 gs_f32_to_f16 gs_bf16_to_f32 gs_f32_to_bf16    storage formats, held in ushort
@@ -159,6 +160,16 @@ GS_FN ushort gs_f32_to_f16(float f)
 #endif
 
 #define GS_UNROLL _Pragma("unroll")
+
+/* Some devices end long loops (src/device/loops.c), so long sums can be had in several launches: with -DPART=1 a kernel does the terms
+ * first..last-1 only and adds to what launches for those before left. Behind the last parameter, and among the declarations. */
+#if defined(PART) && PART
+#define GS_RANGE , const int first, const int last
+#define GS_WHOLE(n)
+#else
+#define GS_RANGE
+#define GS_WHOLE(n) const int first = 0, last = (n);
+#endif
 
 #define GS_INF as_float(0x7f800000)
 #define GS_NAN as_float(0x7fc00000)

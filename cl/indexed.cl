@@ -36,18 +36,20 @@ void gather_rows(__global T *y, const ulong y0, const __global T *table, const u
     }
 }
 
-/* y (V,E): y[v] = sum of rows (L,E)[l] over l with index[l] = v, in the order of l. Group (v, c) owns columns
+/* y (V,E): y[v] = sum of rows (L,E)[l] over l with index[l] = v, in the order of l (-DPART=1: l from first to last-1 only). Group (v, c) owns columns
  * c * cols .. of row v and searches the list; item lid adds the columns that are lid modulo WG. */
 __kernel GS_GROUP(WG, 1, 1)
 void scatter_add(__global T *y, const ulong y0, const __global int *index, const ulong i0, const __global T *rows, const ulong r0,
-                 const int l, const int e, const int cols)
+                 const int l, const int e, const int cols GS_RANGE)
 {
+    GS_WHOLE(l)
     const int v = get_group_id(0), from = (int)get_group_id(1) * cols + (int)get_local_id(0);
     const int to = min(((int)get_group_id(1) + 1) * cols, e);
 
     y += y0 + (ulong)v * e;
-    for (int c = from; c < to; c += WG) y[c] = (T)0;
-    for (int q = 0; q < l; q++)
+    if (first == 0)
+        for (int c = from; c < to; c += WG) y[c] = (T)0;
+    for (int q = first; q < last; q++)
         if (index[i0 + q] == v)
             for (int c = from; c < to; c += WG) y[c] += rows[r0 + (ulong)q * e + c];
 }

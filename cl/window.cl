@@ -2,7 +2,8 @@
  * window_scatter looks at the windows that cover its cell, row by row, so that its sums have a fixed order without atomics.
  *
  * Window (oh, ow) covers rows oh * stride - pad .. + kernel - 1 (columns alike), cut to the plane; with -DADAPTIVE=1 rows
- * floor(oh H / OH) .. ceil((oh+1) H / OH) - 1. An index is h * W + w. */
+ * floor(oh H / OH) .. ceil((oh+1) H / OH) - 1. An index is h * W + w.
+ * -DPART=1: of each window, or of the windows that cover a cell, the rows first..last-1 only. */
 #ifndef ADAPTIVE
 #define ADAPTIVE 0
 #endif
@@ -28,9 +29,10 @@ GS_FN int cover_to(int i, int n, int on, int stride, int pad)
 
 /* y (planes,OH,OW) int = index of the first largest of each window of x (planes,H,W). */
 __kernel void window_argmax(__global int *y, const ulong y0, const __global float *x, const ulong x0, const int count, const int h,
-                            const int w, const int oh, const int ow, const int size, const int stride, const int pad)
+                            const int w, const int oh, const int ow, const int size, const int stride, const int pad GS_RANGE)
 {
     const int i = get_global_id(0);
+    GS_WHOLE(h)
     int r0, r1, c0, c1, at;
     float best;
 
@@ -40,9 +42,9 @@ __kernel void window_argmax(__global int *y, const ulong y0, const __global floa
     c0 = window_from(i % ow, w, ow, stride, pad);
     c1 = window_to(i % ow, w, ow, size, stride, pad);
     x += x0 + (ulong)(i / ow / oh) * (h * w);
-    at = r0 * w + c0;
+    at = first ? y[y0 + i] : r0 * w + c0;
     best = x[at];
-    for (int r = r0; r < r1; r++)
+    for (int r = r0 + first; r < min(r0 + last, r1); r++)
         for (int c = c0; c < c1; c++)
             if (x[r * w + c] > best) {
                 at = r * w + c;
@@ -66,10 +68,11 @@ __kernel void window_gather(__global float *y, const ulong y0, const __global fl
 /* y (planes,H,W) = sum of g (planes,OH,OW) over the windows whose index is that cell. */
 __kernel void window_scatter(__global float *y, const ulong y0, const __global float *g, const ulong g0, const __global int *index,
                              const ulong i0, const int count, const int h, const int w, const int oh, const int ow,
-                             const int size, const int stride, const int pad)
+                             const int size, const int stride, const int pad GS_RANGE)
 {
     const int i = get_global_id(0);
     const int cell = i % (h * w);
+    GS_WHOLE(oh)
     ulong base;
     float s = 0.0f;
     int r0, r1, c0, c1;
@@ -80,7 +83,8 @@ __kernel void window_scatter(__global float *y, const ulong y0, const __global f
     c0 = cover_from(cell % w, w, ow, size, stride, pad);
     c1 = cover_to(cell % w, w, ow, stride, pad);
     base = (ulong)(i / (h * w)) * (oh * ow);
-    for (int r = r0; r < r1; r++)
+    if (first) s = y[y0 + i];
+    for (int r = r0 + first; r < min(r0 + last, r1); r++)
         for (int c = c0; c < c1; c++)
             if (index[i0 + base + r * ow + c] == cell) s += g[g0 + base + r * ow + c];
     y[y0 + i] = s;

@@ -83,6 +83,7 @@ struct gs_device {
     gs_device_info info;
     bool profiling;           /* events carry times (GESSO_DEBUG >= 2, GESSO_PROFILE=1 or gs_device_profile) */
     size_t allocated, peak;   /* bytes of buffers alive now, and at most */
+    int64_t loop_turns;       /* gs_device_loop_turns; 0: not asked yet */
     struct gs_program_entry *programs; /* programs.c */
     struct gs_tuning *tuning; /* tuning.c; NULL: not asked for yet */
 };
@@ -97,6 +98,10 @@ gs_status gs_device_profile(gs_device *d, bool on);
 /* Kernels for CPUs (one item a group does a block with wide vectors, no barrier) suit a device whose local memory is ordinary memory
  * and which likes vectors. llvmpipe has the one without the other: it runs items side by side in the lanes, as a GPU does. */
 static inline bool gs__cpu_forms(const gs_device_info *d) { return d->local_is_global && d->vector_width > 1; }
+
+/* After how many turns, of all loops of a work-item together, the device ends them; INT64_MAX where it does not. A loop of n turns counts
+ * n + 1: its last test is one. Measured at the first call, which launches a small kernel (loops.c). */
+int64_t gs_device_loop_turns(gs_device *d);
 
 /* For drivers: is there room for one more buffer (GS_ELIMIT, GS_ENOMEM with the figures)? And: it was allocated. */
 gs_status gs__device_room(const gs_device *d, size_t bytes);

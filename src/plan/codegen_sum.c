@@ -6,7 +6,8 @@
  *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs along memory. GPU: one
  *            item a result, neighbours read neighbours.
  * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first kernel leaves a partial
- * sum for each, a second adds them in order and does the epilogue. The order of additions depends on sizes and device only. */
+ * sum for each, a second adds them in order and does the epilogue; so it is where the device would end so long a loop. The order of
+ * additions depends on sizes and device only. */
 #include "plan/codegen.h"
 
 #include <stdlib.h>
@@ -30,7 +31,22 @@ typedef struct sum_form {
 
 static int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-static void choose(gs_gen *g, sum_form *f)
+/* Segments short enough for devices that end loops. */
+static gs_status shorten(gs_gen *g, sum_form *f, int64_t len)
+{
+    int64_t turns = 1, part;
+    gs_status st;
+
+    if (!f->rows) /* an item goes through the inner summed dims for each index of the outermost */
+        for (int i = f->n_red - 1; i > 0; i--) turns = turns * g->dim[f->red[i]] + 2;
+    st = gs_plan_part(g->p, f->segment_len, f->rows ? GROUP : 1, turns, 16, &part);
+    if (st != GS_OK || part >= f->segment_len) return st;
+    f->segment_len = part;
+    f->segments = (int)div_up(len, part);
+    return GS_OK;
+}
+
+static gs_status choose(gs_gen *g, sum_form *f)
 {
     const gs_device_info *info = gs_plan_device(g->p);
     const int64_t units = GS_MAX(info->compute_units, 1);
@@ -62,6 +78,7 @@ static void choose(gs_gen *g, sum_form *f)
     f->segment_len = div_up(len, f->segments);
     if (f->rows && f->n_red == 1) f->segment_len = div_up(f->segment_len, LANES) * LANES;
     f->segments = (int)div_up(len, f->segment_len);
+    return f->cpu ? GS_OK : shorten(g, f, len);
 }
 
 static void put(gs_str *s, const char *text)
@@ -322,11 +339,16 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     gs_value *part = NULL;
     const char *name;
     size_t gx, gy = 1;
+    gs_status st;
 
     for (int r = 0; r < u->n_roots; r++) f.sums += gs__kind(u->roots[r]) == GS_NK_SUM;
     collect(g, u, out, true, true);
     gs__gen_collapse(g);
-    choose(g, &f);
+    st = choose(g, &f);
+    if (st != GS_OK) {
+        gen_free(g);
+        return st;
+    }
     if (f.segments > 1) { /* the epilogue's accesses belong to the second kernel, but the collapsed dims stay */
         int n = 0;
 

@@ -136,12 +136,14 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
 
 /* ---- the driver's own library ---- */
 
+/* A library's loops cannot be split from outside. CLBlast's make less than one turn a term. */
 static bool driver_can(const gs_device *d, const gs_problem *q)
 {
     const gs_driver *drv = d->drv;
 
-    (void)q;
-    return drv->gemm && (!drv->gemm_ready || drv->gemm_ready((gs_device *)d)); /* the library starts when it is first asked for */
+    /* the library starts when it is first asked for */
+    return drv->gemm && (!drv->gemm_ready || drv->gemm_ready((gs_device *)d)) &&
+           (q->gemm.k < GS_FEW_TURNS || gs_device_loop_turns((gs_device *)d) >= q->gemm.k);
 }
 
 static gs_status driver_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
@@ -174,22 +176,41 @@ static bool tile8_can(const gs_device *d, const gs_problem *q)
     return true;
 }
 
+/* Turns of the loops of both kernels as they are written; a step is DEPTH terms. llvmpipe unrolls some. */
+gs_status gs__tile_part(gs_plan *p, int64_t depth, int side, int64_t *part)
+{
+    enum { STEP = 16, BLOCK = 8, ITEM = 16, HALF = 4 }; /* DEPTH, BLOCK, elements of C an item, of A or B an item and term */
+    const int64_t step = 1 + (4 * STEP / side + 1) + 1 + STEP * (1 + (HALF + 1) + (ITEM + 1)), end = ITEM + 1;
+
+    return gs_plan_part(p, depth, STEP * BLOCK, BLOCK * step + end, 3 * (ITEM + 1), part);
+}
+
 /* param: side of the work-group. */
 static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
     const gs_gemm *g = &q->gemm;
     const int side = v->param;
     const int64_t tile = 4 * side;
-    gs_launch *l = gs_launch_new(p, "gemm_tile.cl", "gemm_tile", "-DTA=%d -DTB=%d -DSIDE=%d", g->ta, g->tb, side);
+    gs_gemm s = *g;
+    int64_t part;
+    const gs_status st = gs__tile_part(p, g->k, side, &part);
 
-    args_of(l, g, c, a, b);
-    sizes_of(l, g);
-    gs_launch_float(l, g->alpha);
-    gs_launch_float(l, g->beta);
-    gs_launch_grid(l, (size_t)((g->n + tile - 1) / tile), (size_t)((g->m + tile - 1) / tile), (size_t)g->batch,
-                   (size_t)side, (size_t)side, 1);
-    cost_of(l, g);
-    return GS_OK;
+    for (int64_t first = 0; first < g->k && st == GS_OK; first += part) {
+        gs_launch *l = gs_launch_new(p, "gemm_tile.cl", "gemm_tile", "-DTA=%d -DTB=%d -DSIDE=%d", g->ta, g->tb, side);
+
+        s.k = GS_MIN(part, g->k - first);
+        s.beta = first ? 1.0f : g->beta;
+        args_of(l, &s, c, a, b);
+        l->args[1].extra = first * (g->ta ? g->lda : 1);
+        l->args[2].extra = first * (g->tb ? 1 : g->ldb);
+        sizes_of(l, &s);
+        gs_launch_float(l, s.alpha);
+        gs_launch_float(l, s.beta);
+        gs_launch_grid(l, (size_t)((g->n + tile - 1) / tile), (size_t)((g->m + tile - 1) / tile), (size_t)g->batch,
+                       (size_t)side, (size_t)side, 1);
+        cost_of(l, &s);
+    }
+    return st;
 }
 
 const gs_variant gs__gemm_variants[] = {

@@ -138,5 +138,29 @@ void gs_launch_cost(gs_launch *l, double flops, double bytes)
     l->bytes = bytes;
 }
 
+gs_status gs_plan_part(gs_plan *p, int64_t n, int64_t step, int64_t turns, int64_t besides, int64_t *part)
+{
+    const int64_t steps = (n + step - 1) / step;
+    int64_t limit, fit;
+
+    *part = n;
+    /* Forms for CPUs are for compilers that keep loops: what ends them are shaders' compilers. */
+    if (gs_plan_on_cpu(p) || steps <= (GS_FEW_TURNS - besides) / turns) return GS_OK;
+    limit = gs_device_loop_turns(p->d);
+    fit = limit > besides ? (limit - besides) / turns : 0;
+    if (fit == 0)
+        return gs_fail(GS_ELIMIT, "device \"%s\" ends a kernel's loops after %lld turns, and this needs %lld in one go", p->d->info.name,
+                       (long long)limit, (long long)(besides + turns));
+    if (fit < steps) *part = fit * step;
+    return GS_OK;
+}
+
+void gs_launch_range(gs_launch *l, int64_t first, int64_t part, int64_t n)
+{
+    if (part >= n) return;
+    gs_launch_int(l, first);
+    gs_launch_int(l, GS_MIN(first + part, n));
+}
+
 const gs_device_info *gs_plan_device(const gs_plan *p) { return gs_device_get_info(p->d); }
 bool gs_plan_no_winograd(const gs_plan *p) { return p->no_winograd; }

@@ -6,17 +6,24 @@ static gs_status along(gs_plan *p, const gs_node *n, const char *kernel, bool re
     const gs_shape s = n->in[0]->shape;
     const int axis = n->attr.i[0];
     const int64_t len = s.dim[axis], inner = gs__dims(s, axis + 1, s.rank), lines = gs__dims(s, 0, axis) * inner;
-    gs_launch *l = gs_launch_new(p, "axis.cl", kernel, "%s", gs__type(n->in[0]->dtype));
+    const double bytes = 4.0 * (double)(gs_shape_count(s) + gs_shape_count(n->shape));
+    int64_t part;
+    const gs_status st = gs_plan_part(p, len, 1, 1, 1, &part);
 
-    gs_launch_out(l, gs_plan_value(p, n));
-    gs_launch_in(l, gs_plan_value(p, n->in[0]));
-    gs_launch_int(l, lines);
-    gs_launch_int(l, len);
-    gs_launch_int(l, inner);
-    if (reverse_arg) gs_launch_int(l, n->attr.i[1]);
-    gs__grid_items(l, lines);
-    gs_launch_cost(l, 0.0, 4.0 * (double)(gs_shape_count(s) + gs_shape_count(n->shape)));
-    return GS_OK;
+    for (int64_t first = 0; first < len && st == GS_OK; first += part) {
+        gs_launch *l = gs_launch_new(p, "axis.cl", kernel, "%s%s", gs__type(n->in[0]->dtype), GS_PART_OPTION(part, len));
+
+        gs__launch_sum(l, gs_plan_value(p, n), first);
+        gs_launch_in(l, gs_plan_value(p, n->in[0]));
+        gs_launch_int(l, lines);
+        gs_launch_int(l, len);
+        gs_launch_int(l, inner);
+        if (reverse_arg) gs_launch_int(l, n->attr.i[1]);
+        gs_launch_range(l, first, part, len);
+        gs__grid_items(l, lines);
+        gs_launch_cost(l, 0.0, bytes * gs__share(first, part, len));
+    }
+    return st;
 }
 
 gs_status gs_lower_max(gs_plan *p, const gs_node *n) { return along(p, n, "axis_max", false); }

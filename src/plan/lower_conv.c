@@ -43,18 +43,27 @@ static gs_status direct_emit(gs_plan *p, const gs_problem *q, const gs_variant *
 {
     static const char *const kernel[] = { "conv2d_direct", "conv2d_dx_direct", "conv2d_dw_direct" };
     gs_conv c = q->conv;
-    gs_launch *l;
+    /* Turns of the outermost loop, and of those inside it. */
+    const bool dw = c.kind == GS_CONV_DW;
+    const int64_t outer = dw ? (int64_t)c.n * c.yh : (c.kind == GS_CONV_Y ? c.xc : c.yc) / c.groups;
+    const int64_t inner = dw ? 4 + c.yw : 2 + (int64_t)c.kh * (c.kw + 2);
+    int64_t part;
+    const gs_status st = gs_plan_part(p, outer, 1, inner, 2, &part);
 
     (void)v;
-    if (c.mode != GS_CONV_ZEROS) a = gs__conv_padded(p, &c, a);
-    l = gs_launch_new(p, "conv_direct.cl", kernel[c.kind], "%s", "");
-    gs_launch_out(l, out);
-    gs_launch_in(l, a);
-    gs_launch_in(l, b);
-    sizes(l, &c);
-    gs__grid_items(l, out->count);
-    gs_launch_cost(l, gs_problem_flops(q), 4.0 * (double)(a->count + b->count + out->count));
-    return GS_OK;
+    if (st == GS_OK && c.mode != GS_CONV_ZEROS) a = gs__conv_padded(p, &c, a);
+    for (int64_t first = 0; first < outer && st == GS_OK; first += part) {
+        gs_launch *l = gs_launch_new(p, "conv_direct.cl", kernel[c.kind], "%s", part < outer ? "-DPART=1" : "");
+
+        gs__launch_sum(l, out, first);
+        gs_launch_in(l, a);
+        gs_launch_in(l, b);
+        sizes(l, &c);
+        gs_launch_range(l, first, part, outer);
+        gs__grid_items(l, out->count);
+        gs_launch_cost(l, gs_problem_flops(q) * gs__share(first, part, outer), 4.0 * (double)(a->count + b->count + out->count));
+    }
+    return st;
 }
 
 /* ---- cl/conv_cpu.cl and cl/conv_tile.cl ---- */
@@ -70,14 +79,12 @@ static bool tile8_can(const gs_device *d, const gs_problem *q)
 
 static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
 {
-    gs__conv_gemm(p, &q->conv, true, v->param, out, a, b);
-    return GS_OK;
+    return gs__conv_gemm(p, &q->conv, true, v->param, out, a, b);
 }
 
 static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
 {
-    gs__conv_gemm(p, &q->conv, false, v->param, out, a, b);
-    return GS_OK;
+    return gs__conv_gemm(p, &q->conv, false, v->param, out, a, b);
 }
 
 /* A further algorithm is a row here: `gesso check` and `gesso tune` take it from there. */

@@ -77,9 +77,9 @@ static void ints(gs_launch *l, const int64_t *v, size_t n)
     for (size_t i = 0; i < n; i++) gs_launch_int(l, v[i]);
 }
 
-static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base)
+static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base, bool adds)
 {
-    if (a->part) gs_launch_inout(l, a->out);
+    if (a->part || adds) gs_launch_inout(l, a->out);
     else gs_launch_out(l, a->out);
     l->args[l->n_args - 1].extra = a->o.base;
     gs_launch_in_at(l, a->x, a->r.base + a->q.base);
@@ -102,41 +102,62 @@ static void cpu_blocks(gs_plan *p, const product *a, int most_across)
 
     while (tiles > 1 && (strips + across - 1) / across * ((all + tiles - 1) / tiles) * a->groups < want) tiles--;
     while (across > 1 && (strips + across - 1) / across * all * a->groups < want) across--;
-    operands(l, a, panel, 0);
+    operands(l, a, panel, 0, false);
     ints(l, (const int64_t[]){ m, a->n, depth, tiles, across, a->r.d1, a->r.d2, a->r.s0, a->r.s1, a->r.s2, a->o.s0, a->o.s1, a->o.s2,
                                a->tj, a->q.d1, a->q.d2, a->q.s0, a->q.s1, a->q.s2, a->xg, a->og, strips }, 22);
     gs_launch_grid(l, (size_t)((strips + across - 1) / across), (size_t)((all + tiles - 1) / tiles), (size_t)a->groups, 1, 1, 1);
 }
 
 /* conv_slim_cpu and conv_tile take the same arguments. */
-static gs_launch *unpacked(gs_plan *p, const product *a, const char *file, const char *kernel, const char *option, int value, int rs)
+static gs_launch *unpacked(gs_plan *p, const product *a, const char *file, const char *kernel, const char *options, bool adds)
 {
-    gs_launch *l = gs_launch_new(p, file, kernel, rs < 0 ? "%s=%d" : "%s=%d -DRS=%d", option, value, rs);
+    gs_launch *l = gs_launch_new(p, file, kernel, "%s", options);
 
-    operands(l, a, a->s, a->u.base);
+    operands(l, a, a->s, a->u.base, adds);
     ints(l, (const int64_t[]){ count(&a->r), a->n, count(&a->q), a->r.d1, a->r.d2, a->r.s0, a->r.s1, a->r.s2, a->o.s0, a->o.s1,
                                a->o.s2, a->tj, a->q.d1, a->q.d2, a->q.s0, a->q.s1, a->q.s2, a->u.s0, a->u.s1, a->u.s2, a->sj, a->xg,
                                a->og, a->sg }, 24);
     return l;
 }
 
-static void multiply(gs_plan *p, const product *a, bool cpu, int param)
+static gs_status tiles(gs_plan *p, const product *a, int side)
+{
+    const int64_t m = count(&a->r), depth = count(&a->q);
+    int64_t part, first = 0;
+    const gs_status st = gs__tile_part(p, depth, side, &part);
+
+    if (st != GS_OK) return st;
+    do { /* at least one: no terms make zeros */
+        char options[32];
+        gs_launch *l;
+
+        snprintf(options, sizeof options, "-DSIDE=%d%s", side, GS_PART_OPTION(part, depth));
+        l = unpacked(p, a, "conv_tile.cl", "conv_tile", options, first > 0);
+        gs_launch_range(l, first, part, depth);
+        gs_launch_grid(l, (size_t)((m + 4 * side - 1) / (4 * side)), (size_t)((a->n + 4 * side - 1) / (4 * side)),
+                       (size_t)a->groups, (size_t)side, (size_t)side, 1);
+        if (part < depth) l->flops *= gs__share(first, part, depth);
+        first += part;
+    } while (first < depth);
+    return GS_OK;
+}
+
+static gs_status multiply(gs_plan *p, const product *a, bool cpu, int param)
 {
     const int64_t m = count(&a->r);
 
-    if (!cpu) {
-        const int side = param;
-        gs_launch *l = unpacked(p, a, "conv_tile.cl", "conv_tile", "-DSIDE", side, -1);
+    if (!cpu) return tiles(p, a, param);
+    if (a->n <= SLIM_COLUMNS && m > SLIM_ROWS * (int64_t)gs_plan_device(p)->compute_units) {
+        char options[32];
+        gs_launch *l;
 
-        gs_launch_grid(l, (size_t)((m + 4 * side - 1) / (4 * side)), (size_t)((a->n + 4 * side - 1) / (4 * side)),
-                       (size_t)a->groups, (size_t)side, (size_t)side, 1);
-    } else if (a->n <= SLIM_COLUMNS && m > SLIM_ROWS * (int64_t)gs_plan_device(p)->compute_units) {
-        gs_launch *l = unpacked(p, a, "conv_cpu.cl", "conv_slim_cpu", "-DNJ", (int)a->n, run_step(a));
-
+        snprintf(options, sizeof options, "-DNJ=%d -DRS=%d", (int)a->n, run_step(a));
+        l = unpacked(p, a, "conv_cpu.cl", "conv_slim_cpu", options, false);
         gs_launch_grid(l, (size_t)((m + SLIM_ROWS - 1) / SLIM_ROWS), (size_t)a->groups, 1, 1, 1, 1);
     } else {
         cpu_blocks(p, a, param);
     }
+    return GS_OK;
 }
 
 /* What the padded image must reach: the last tap of the last window. */
@@ -160,7 +181,7 @@ static void image_digits(const gs_conv *c, int64_t h, int64_t w, digits *windows
     *taps = (digits){ c->xc / c->groups, c->kh, c->kw, h * w, c->dil * w, c->dil, 0 };
 }
 
-static void forward(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *y, gs_value *x, gs_value *w)
+static gs_status forward(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *y, gs_value *x, gs_value *w)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
     product a = { .out = y, .s = w, .n = og, .groups = c->groups };
@@ -176,10 +197,10 @@ static void forward(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value 
     a.xg = cg * h * v;
     a.og = og * yhw;
     a.sg = og * cg * kk;
-    multiply(p, &a, cpu, param);
+    return multiply(p, &a, cpu, param);
 }
 
-static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dw, gs_value *x, gs_value *dy)
+static gs_status by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dw, gs_value *x, gs_value *dy)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, yhw = (int64_t)c->yh * c->yw;
     product a = { .out = dw, .s = dy, .n = og, .groups = c->groups };
@@ -195,7 +216,7 @@ static void by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_val
     a.xg = cg * h * v;
     a.og = og * cg * kk;
     a.sg = og * yhw;
-    multiply(p, &a, cpu, param);
+    return multiply(p, &a, cpu, param);
 }
 
 /* Taps i of one axis that reach rows h = a (mod s): i = first + t step, t < count, and the row of y is h / s + e - t down. */
@@ -227,18 +248,19 @@ static void reach(int x, int y, int k, int s, int pad, int dil, int *before, int
     }
 }
 
-static void by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dx, gs_value *dy, gs_value *w)
+static gs_status by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *dx, gs_value *dy, gs_value *w)
 {
     const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, kk = (int64_t)c->kh * c->kw, xhw = (int64_t)c->xh * c->xw;
     int top, bottom, left, right;
     int64_t h, v;
     gs_value *y;
+    gs_status st = GS_OK;
 
     reach(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil, &top, &bottom);
     reach(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil, &left, &right);
     y = padded(p, dy, GS_CONV_ZEROS, (int64_t)c->n * c->yc, c->yh, c->yw, top, bottom, left, right, &h, &v);
     for (int i = 0; i < c->sh && i < c->xh; i++)
-        for (int j = 0; j < c->sw && j < c->xw; j++) {
+        for (int j = 0; j < c->sw && j < c->xw && st == GS_OK; j++) {
             const phase fi = phase_of(i, c->kh, c->sh, c->ph, c->dil), fj = phase_of(j, c->kw, c->sw, c->pw, c->dil);
             const bool none = fi.count == 0 || fj.count == 0; /* pixels that no window reaches: a sum of no terms */
             product a = { .out = dx, .x = y, .s = w, .part = c->sh * c->sw > 1, .n = cg, .groups = c->groups };
@@ -253,8 +275,9 @@ static void by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value
             a.xg = og * h * v;
             a.og = cg * xhw;
             a.sg = og * cg * kk;
-            multiply(p, &a, cpu, param);
+            st = multiply(p, &a, cpu, param);
         }
+    return st;
 }
 
 /* Blocks are 32 columns wide or more: with a few channels a group the plain form is no slower. */
@@ -263,11 +286,11 @@ bool gs__conv_gemm_can(const gs_conv *c, bool cpu)
     return (cpu && c->groups == 1) || (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups >= 8;
 }
 
-void gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b)
+gs_status gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b)
 {
     switch (c->kind) {
-    case GS_CONV_Y: forward(p, c, cpu, param, out, a, b); break;
-    case GS_CONV_DX: by_image(p, c, cpu, param, out, a, b); break;
-    case GS_CONV_DW: by_weights(p, c, cpu, param, out, a, b); break;
+    case GS_CONV_Y: return forward(p, c, cpu, param, out, a, b);
+    case GS_CONV_DX: return by_image(p, c, cpu, param, out, a, b);
+    default: return by_weights(p, c, cpu, param, out, a, b);
     }
 }

@@ -35,15 +35,23 @@ gs_status gs_lower_scatter_add(gs_plan *p, const gs_node *n)
     const int wg = gs_plan_on_cpu(p) ? 1 : GS_ITEMS;
     /* Few long rows are cut into pieces of columns so that all cores have work; each piece searches the list again. */
     const int64_t cols = v < 4 * gs_plan_device(p)->compute_units ? GS_MIN(e, (int64_t)GS_ITEMS) : e;
-    gs_launch *a = gs_launch_new(p, "indexed.cl", "scatter_add", "%s -DWG=%d", gs__type(rows->dtype), wg);
+    const int64_t passes = (cols + wg - 1) / wg + 1; /* turns for a row that is added; all of the list may be the same row */
+    int64_t part;
+    const gs_status st = gs_plan_part(p, l, 1, 1 + passes, 1 + passes, &part);
 
-    gs_launch_out(a, gs_plan_value(p, n));
-    gs_launch_in(a, gs_plan_value(p, index));
-    gs_launch_in(a, gs_plan_value(p, rows));
-    gs_launch_int(a, l);
-    gs_launch_int(a, e);
-    gs_launch_int(a, cols);
-    gs_launch_grid(a, (size_t)v, (size_t)((e + cols - 1) / cols), 1, (size_t)wg, 1, 1);
-    gs_launch_cost(a, (double)(l * e), 4.0 * (double)(l * e + l + v * e));
-    return GS_OK;
+    for (int64_t first = 0; first < l && st == GS_OK; first += part) {
+        const double share = gs__share(first, part, l);
+        gs_launch *a = gs_launch_new(p, "indexed.cl", "scatter_add", "%s -DWG=%d%s", gs__type(rows->dtype), wg, GS_PART_OPTION(part, l));
+
+        gs__launch_sum(a, gs_plan_value(p, n), first);
+        gs_launch_in(a, gs_plan_value(p, index));
+        gs_launch_in(a, gs_plan_value(p, rows));
+        gs_launch_int(a, l);
+        gs_launch_int(a, e);
+        gs_launch_int(a, cols);
+        gs_launch_range(a, first, part, l);
+        gs_launch_grid(a, (size_t)v, (size_t)((e + cols - 1) / cols), 1, (size_t)wg, 1, 1);
+        gs_launch_cost(a, share * (double)(l * e), 4.0 * (share * (double)(l * e + l) + (double)(v * e)));
+    }
+    return st;
 }

@@ -16,6 +16,14 @@ static inline void gs__grid_items(gs_launch *l, int64_t items)
 /* -DT=... of kernels that move or compare elements of either type. */
 static inline const char *gs__type(gs_dtype t) { return t == GS_I32 ? "-DT=int" : "-DT=float"; }
 
+/* The result of a launch for the terms from `first` on: later parts of a sum add to it (gs_plan_part). */
+static inline void gs__launch_sum(gs_launch *l, gs_value *v, int64_t first)
+{
+    if (first) gs_launch_inout(l, v);
+    else gs_launch_out(l, v);
+}
+static inline double gs__share(int64_t first, int64_t part, int64_t n) { return (double)GS_MIN(part, n - first) / (double)n; }
+
 /* Product of the dimensions from..to-1. */
 static inline int64_t gs__dims(gs_shape s, int from, int to)
 {
@@ -30,7 +38,7 @@ static inline int64_t gs__dims(gs_shape s, int from, int to)
 /* As a product, in blocks for CPUs or in tiles (lower_conv_gemm.c). */
 bool gs__conv_gemm_can(const gs_conv *c, bool cpu);
 /* cpu: param is the most strips of 32 columns an item works on, 1 to 4; else the side of the work-group, 8 or 16. */
-void gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b);
+gs_status gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b);
 
 /* x with what lies around it, and the sizes to go with it (conv.mode becomes GS_CONV_ZEROS, without padding). */
 gs_value *gs__conv_padded(gs_plan *p, gs_conv *c, gs_value *x);

@@ -8,6 +8,7 @@
 typedef struct table { /* one axis on the device */
     gs_value *at, *weight;
     int rows, cols, entries;
+    int longest; /* entries of a row, at most */
 } table;
 
 static bool identity(const gs_linmap_table *t)
@@ -26,6 +27,7 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
     table d = { .rows = t->rows, .cols = t->cols, .entries = e };
 
     for (int r = 0; r <= t->rows; r++) at[r] = t->start[r];
+    for (int r = 0; r < t->rows; r++) d.longest = GS_MAX(d.longest, at[r + 1] - at[r]);
     for (int i = 0; i < e; i++) {
         at[t->rows + 1 + i] = t->index[i];
         weight[i] = (float)t->weight[i];
@@ -37,13 +39,24 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
     return d;
 }
 
+/* Does the device turn a kernel's loops that often? (gs_plan_part; these sums are not split) */
+static gs_status whole(gs_plan *p, int64_t turns)
+{
+    int64_t part;
+
+    return gs_plan_part(p, 1, 1, turns, 0, &part);
+}
+
 /* y (outer,rows,inner) = T x (outer,cols,inner) */
-static void axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t outer, int64_t inner)
+static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t outer, int64_t inner)
 {
     const int64_t count = outer * t->rows * inner;
     const bool lines = gs_plan_on_cpu(p);
-    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_lines" : "linmap_axis", "%s", "");
+    const gs_status st = whole(p, t->longest + 1);
+    gs_launch *l;
 
+    if (st != GS_OK) return st;
+    l = gs_launch_new(p, "linmap.cl", lines ? "linmap_lines" : "linmap_axis", "%s", "");
     gs_launch_out(l, y);
     gs_launch_in(l, x);
     gs_launch_in(l, t->at);
@@ -64,6 +77,7 @@ static void axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t o
         gs__grid_items(l, count);
     }
     gs_launch_cost(l, 2.0 * (double)(outer * inner) * t->entries, 4.0 * (double)(count + outer * t->cols * inner));
+    return GS_OK;
 }
 
 static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const table *b, int64_t planes)
@@ -91,6 +105,7 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
     gs_value *y = gs_plan_value(p, n), *x = gs_plan_value(p, n->in[0]);
     const int64_t planes = gs__dims(n->shape, 0, n->shape.rank - 2);
     gs_linmap_table ha, hb;
+    gs_status st;
     table a, b;
 
     gs_linmap_make(&n->attr, 0, &ha);
@@ -98,9 +113,9 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
     a = upload(p, &ha, "map of rows");
     b = upload(p, &hb, "map of columns");
     if (identity(&hb)) {
-        axis(p, y, x, &a, planes, b.cols);
+        st = axis(p, y, x, &a, planes, b.cols);
     } else if (identity(&ha)) {
-        axis(p, y, x, &b, planes * a.rows, 1);
+        st = axis(p, y, x, &b, planes * a.rows, 1);
     } else {
         /* Terms a plane. On CPUs a pass along the rows' axis adds whole lines, some eight elements at a time. */
         const double line = gs_plan_on_cpu(p) ? 0.125 : 1.0, one = (double)a.entries * b.entries;
@@ -108,21 +123,23 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
         const double columns_first = (double)b.entries * a.cols + line * (double)b.rows * a.entries;
 
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
-        if (!gs_plan_on_cpu(p) && one <= 2.0 * GS_MIN(rows_first, columns_first)) {
+        if (!gs_plan_on_cpu(p) && one <= 2.0 * GS_MIN(rows_first, columns_first) &&
+            whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
             plane(p, y, x, &a, &b, planes);
+            st = GS_OK;
         } else if (rows_first < columns_first) {
             gs_value *t = gs_plan_scratch(p, planes * a.rows * b.cols, "linmap scratch");
 
-            axis(p, t, x, &a, planes, b.cols);
-            axis(p, y, t, &b, planes * a.rows, 1);
+            st = axis(p, t, x, &a, planes, b.cols);
+            if (st == GS_OK) st = axis(p, y, t, &b, planes * a.rows, 1);
         } else {
             gs_value *t = gs_plan_scratch(p, planes * a.cols * b.rows, "linmap scratch");
 
-            axis(p, t, x, &b, planes * a.cols, 1);
-            axis(p, y, t, &a, planes, b.rows);
+            st = axis(p, t, x, &b, planes * a.cols, 1);
+            if (st == GS_OK) st = axis(p, y, t, &a, planes, b.rows);
         }
     }
     gs_linmap_free(&ha);
     gs_linmap_free(&hb);
-    return GS_OK;
+    return st;
 }

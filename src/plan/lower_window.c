@@ -1,31 +1,41 @@
 /* The three window ops of max pooling: cl/window.cl, one item an element of the result. */
 #include "plan/lower_int.h"
 
-static void cost(gs_launch *l, const gs_node *n)
+static void cost(gs_launch *l, const gs_node *n, double share)
 {
     double bytes = (double)gs_shape_count(n->shape);
 
     for (int i = 0; i < n->n_in; i++) bytes += (double)gs_shape_count(n->in[i]->shape);
-    gs_launch_cost(l, 0.0, 4.0 * bytes);
+    gs_launch_cost(l, 0.0, 4.0 * bytes * share);
 }
 
-static gs_launch *start(gs_plan *p, const gs_node *n, const char *kernel)
+/* The launch for the rows from `first` on of a loop over `rows` of them (gs_plan_part). */
+static gs_launch *start(gs_plan *p, const gs_node *n, const char *kernel, int64_t first, int64_t part, int64_t rows)
 {
-    gs_launch *l = gs_launch_new(p, "window.cl", kernel, "-DADAPTIVE=%d", n->attr.i[3] != 0);
+    gs_launch *l = gs_launch_new(p, "window.cl", kernel, "-DADAPTIVE=%d%s", n->attr.i[3] != 0, GS_PART_OPTION(part, rows));
 
-    gs_launch_out(l, gs_plan_value(p, n));
+    gs__launch_sum(l, gs_plan_value(p, n), first);
     for (int i = 0; i < n->n_in; i++) gs_launch_in(l, gs_plan_value(p, n->in[i]));
     gs_launch_int(l, gs_shape_count(n->shape));
     gs__grid_items(l, gs_shape_count(n->shape));
-    cost(l, n);
+    cost(l, n, gs__share(first, part, rows));
     return l;
 }
 
-static void geometry(gs_launch *l, const gs_attr *a)
+/* rows x columns: what an item looks at, at most. */
+static gs_status windows(gs_plan *p, const gs_node *n, const char *kernel, int64_t rows, int64_t columns)
 {
     static const int order[] = { 4, 5, 6, 7, 0, 1, 2 }; /* H W OH OW kernel stride pad */
+    int64_t part;
+    const gs_status st = gs_plan_part(p, rows, 1, columns + 2, 1, &part);
 
-    for (size_t i = 0; i < GS_COUNT(order); i++) gs_launch_int(l, a->i[order[i]]);
+    for (int64_t first = 0; first < rows && st == GS_OK; first += part) {
+        gs_launch *l = start(p, n, kernel, first, part, rows);
+
+        for (size_t i = 0; i < GS_COUNT(order); i++) gs_launch_int(l, n->attr.i[order[i]]);
+        gs_launch_range(l, first, part, rows);
+    }
+    return st;
 }
 
 /* Windows that tile the plane, on a CPU: cl/window_tiled_cpu.cl, one item a row of windows. planes are the leading dims' product. */
@@ -44,19 +54,28 @@ static bool tiled(gs_plan *p, const gs_node *n, const char *kernel)
     gs_launch_int(l, i[6]);
     gs_launch_int(l, i[7]);
     gs__grid_items(l, rows);
-    cost(l, n);
+    cost(l, n, 1.0);
     return true;
+}
+
+/* Cells of n that a window of one of `out` takes, at most; windows that cover a cell likewise. */
+static int64_t cells(const gs_attr *a, int64_t n, int64_t out) { return GS_MIN(n, a->i[3] ? n / out + 2 : a->i[0]); }
+static int64_t covers(const gs_attr *a, int64_t n, int64_t out)
+{
+    return GS_MIN(out, a->i[3] ? out / n + 2 : (a->i[0] + a->i[1] - 1) / a->i[1]);
 }
 
 gs_status gs_lower_window_argmax(gs_plan *p, const gs_node *n)
 {
-    if (!tiled(p, n, "window_argmax")) geometry(start(p, n, "window_argmax"), &n->attr);
-    return GS_OK;
+    const gs_attr *a = &n->attr;
+
+    if (tiled(p, n, "window_argmax")) return GS_OK;
+    return windows(p, n, "window_argmax", cells(a, a->i[4], a->i[6]), cells(a, a->i[5], a->i[7]));
 }
 
 gs_status gs_lower_window_gather(gs_plan *p, const gs_node *n)
 {
-    gs_launch *l = start(p, n, "window_gather");
+    gs_launch *l = start(p, n, "window_gather", 0, 1, 1);
 
     gs_launch_int(l, (int64_t)n->attr.i[4] * n->attr.i[5]);
     gs_launch_int(l, (int64_t)n->attr.i[6] * n->attr.i[7]);
@@ -65,6 +84,8 @@ gs_status gs_lower_window_gather(gs_plan *p, const gs_node *n)
 
 gs_status gs_lower_window_scatter(gs_plan *p, const gs_node *n)
 {
-    if (!tiled(p, n, "window_scatter")) geometry(start(p, n, "window_scatter"), &n->attr);
-    return GS_OK;
+    const gs_attr *a = &n->attr;
+
+    if (tiled(p, n, "window_scatter")) return GS_OK;
+    return windows(p, n, "window_scatter", covers(a, a->i[4], a->i[6]), covers(a, a->i[5], a->i[7]));
 }

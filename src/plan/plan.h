@@ -83,6 +83,18 @@ void gs_launch_float(gs_launch *l, float f);
 void gs_launch_grid(gs_launch *l, size_t gx, size_t gy, size_t gz, size_t lx, size_t ly, size_t lz); /* groups, items a group */
 void gs_launch_cost(gs_launch *l, double flops, double bytes);
 
+#define GS_FEW_TURNS 8192 /* that every device allows: plans of short sums need not ask it */
+/* For devices that end loops (gs_device_loop_turns). A kernel's loop takes n terms, `step` at a time; a step costs `turns` turns, those of the
+ * loops inside it as they are written, and all else in the kernel `besides`. *part: the terms that one launch may take, n or a multiple
+ * of step. Kernels take the range with -DPART=1 as their last two arguments and add to what earlier launches left. GS_ELIMIT when not
+ * even one step fits. */
+gs_status gs_plan_part(gs_plan *p, int64_t n, int64_t step, int64_t turns, int64_t besides, int64_t *part);
+/* The same for cl/conv_tile.cl and cl/gemm_tile.cl with groups of side x side (gemm.c). */
+gs_status gs__tile_part(gs_plan *p, int64_t depth, int side, int64_t *part);
+/* Option of a kernel that can do a part, and its last two arguments for the part from `first` on; neither when one launch does all. */
+#define GS_PART_OPTION(part, n) ((part) < (n) ? " -DPART=1" : "")
+void gs_launch_range(gs_launch *l, int64_t first, int64_t part, int64_t n);
+
 /* The (seed, step) block of the run: 4 uint words {seed lo, seed hi, step lo, step hi}, an input that gs_plan_run fills. */
 gs_value *gs_plan_step(gs_plan *p);
 

@@ -11,6 +11,7 @@
 #include "device/kernels.h"
 #include "eval/opcase.h"
 #include "gesso/gesso.h"
+#include "graph/graph.h"
 #include "models/cgan.h"
 #include "models/cyclegan.h"
 #include "models/ugatit.h"
@@ -229,6 +230,33 @@ static void variants(gs_device *d)
         }
 }
 
+/* What a device that ends loops gets: kernels that do a part of a sum. */
+static void long_sums(gs_device *d)
+{
+    const int64_t was = d->loop_turns, n = 70000;
+    const gs_attr one = { .i = { 1, 1, 0, 0, 1, 1, 1, 1 } }; /* a kernel of 1 x 1 */
+    const gs_conv2d_opts plain = { 0 };
+    gs_graph *g = gs_graph_new();
+    gs_node *line = gs_input(g, "line", GS_SHAPE(n, 2), GS_F32), *index = gs_input(g, "index", GS_SHAPE(n), GS_I32);
+    gs_node *image = gs_input(g, "image", GS_SHAPE(1, 8, 300, 300), GS_F32), *few = gs_input(g, "few", GS_SHAPE(1, 2, 300, 300), GS_F32);
+    gs_node *w = gs_input(g, "w", GS_SHAPE(8, 8, 300, 300), GS_F32), *cell = gs_input(g, "cell", GS_SHAPE(1, 1, 1, 1), GS_F32), *dx;
+
+    gs_output(g, "max", gs_max(line, 0, false));
+    gs_output(g, "argmax", gs_argmax(line, 0, false));
+    gs_output(g, "cumsum", gs_cumsum(line, 0, false));
+    gs_output(g, "scatter", gs_scatter_add(index, line, 3));
+    gs_grad(gs_sum(gs_adaptive_max_pool2d(cell, 300, 300), GS_ALL, false), &cell, 1, &dx);
+    gs_output(g, "window", gs_adaptive_max_pool2d(image, 1, 1));
+    gs_output(g, "cover", dx);
+    gs_output(g, "tile", gs_conv2d(image, w, &plain));
+    gs_output(g, "direct", gs_conv2d(few, few, &plain));
+    gs_output(g, "direct_dw", gs__node2(&gs_op_conv2d_dw, few, few, &one));
+    d->loop_turns = 65535;
+    plan_on(d, g);
+    d->loop_turns = was;
+    gs_graph_free(g);
+}
+
 static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group)
 {
     gs_driver driver;
@@ -246,6 +274,7 @@ static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max
     op_cases(d);
     large_sum(d);
     variants(d);
+    long_sums(d);
     models(d);
     gs_device_close(d);
 }
