@@ -3,7 +3,7 @@
 # Without apt it lists what is needed and stops when something is missing.
 set -u
 need="gcc make pkg-config libc6-dev ocl-icd-opencl-dev opencl-headers pocl-opencl-icd libclblast-dev libpng-dev
-libjpeg62-turbo-dev libcairo2-dev libinih-dev libcjson-dev zlib1g-dev libcmocka-dev fonts-dejavu-core"
+libjpeg62-turbo-dev libcairo2-dev libinih-dev libcjson-dev zlib1g-dev libcmocka-dev fonts-dejavu-core $*"
 
 if ! command -v dpkg-query >/dev/null 2>&1; then
     missing=

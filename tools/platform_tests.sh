@@ -10,7 +10,7 @@ platform=$1 B=$2 only=${3:-}
 # Tests that open a device; under valgrind all that are quick enough on the null device.
 case $platform in
 valgrind) tests="base device plan ops_ref nn idx safetensors checkpoint config metrics" ;;
-rusticl) tests="device device_cache kernels gemm lower plan ops" ;;
+rusticl) tests="device device_cache kernels gemm loops lower plan ops" ;;
 *) tests="device device_cache kernels plan ops" ;; # one 64 x 64 tile takes the simulator ten seconds
 esac
 
