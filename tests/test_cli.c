@@ -169,6 +169,10 @@ static void test_help(void **state)
     prints("help data make", "--count N");
     prints("help data make", "default: 20000 digits");
     prints("help data", "gesso data info");
+    prints("help bench compare", "usage: gesso bench compare");
+    prints("help 'bench compare'", "usage: gesso bench compare");
+    fails("'bench compare' a b", 2, "no command \"bench compare\" of one word", "type gesso bench compare", NULL);
+    fails("help bench compre", 2, "gesso bench compare", NULL, NULL);
     prints("help config", "| `train` | `lr` |");
     fails("help chek", 2, "did you mean \"check\"", NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "data/batches.h"
 #include "data/bars.h"
 #include "data/digits.h"
 #include "data/image.h"
@@ -104,6 +105,51 @@ static void learns(void **state)
     gs_labelled_free(&train);
     gs_labelled_free(&test);
     free(features);
+}
+
+static void keep_loss(void *user, const char *line, bool final)
+{
+    const char *at = strstr(line, ", loss ");
+
+    if (final && at) *(double *)user = atof(at + 7);
+}
+
+/* What an epoch's line calls its loss is the mean over its batches, not what the last one had. */
+static void epoch_loss_is_a_mean(void **state)
+{
+    const gs_batches_opts how = { .batch = 128, .drop_last = true, .unit_range = true };
+    gs_classifier_opts o = { .epochs = 1, .no_cache = true, .progress = keep_loss };
+    float *x = gs_xalloc(128 * 8 * 8 * sizeof *x), *logits = gs_xalloc(128 * 10 * sizeof *logits);
+    double epoch = 0, first = 0, second = 0;
+    int32_t y[128];
+    gs_labelled two;
+    gs_batches *b;
+    gs_classifier *c;
+
+    (void)state;
+    assert_ok(gs_labelled_slice(&two, &small, 0, 256));
+    o.user = &epoch;
+    assert_ok(gs_classifier_get(device, &two, &o, &c));
+    gs_classifier_free(c);
+    o.user = &first;
+    o.max_steps = 1;
+    assert_ok(gs_classifier_get(device, &two, &o, &c)); /* as it was before the second batch */
+    assert_ok(gs_batches_new(&b, &two, &how));
+    gs_batches_get(b, 0, 1, x, y);
+    assert_ok(gs_classifier_run(c, x, 128, logits, NULL));
+    for (int i = 0; i < 128; i++) {
+        double sum = 0;
+
+        for (int k = 0; k < 10; k++) sum += exp(logits[i * 10 + k]);
+        second += (log(sum) - logits[i * 10 + y[i]]) / 128;
+    }
+    printf("losses %.4f and %.4f, epoch %.4f\n", first, second, epoch);
+    assert_true(fabs(first - second) > 0.01);
+    assert_true(fabs(epoch - 0.5 * (first + second)) < 2e-4);
+    gs_batches_free(b);
+    gs_classifier_free(c);
+    gs_labelled_free(&two);
+    free(x), free(logits);
 }
 
 static double first_logit(gs_classifier *c)
@@ -579,6 +625,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(has_the_stated_size), cmocka_unit_test(other_sizes),   cmocka_unit_test(learns),
+        cmocka_unit_test(epoch_loss_is_a_mean),
         cmocka_unit_test(cache_survives_damage), cmocka_unit_test(two_processes), cmocka_unit_test(confusion),
         cmocka_unit_test(diversity),           cmocka_unit_test(metric_names),  cmocka_unit_test(one_scale),
         cmocka_unit_test(real_pictures),       cmocka_unit_test(equal_sets_have_no_distance),

@@ -62,7 +62,8 @@ gs_status cli_unknown(int argc, char **argv)
         for (int i = 0; cli_commands[i] && n < (int)GS_COUNT(names); i++) names[n++] = cli_commands[i]->name;
         near = gs_nearest(argv[0], names, n);
         gs_str_printf(&s, "there is no command \"%.40s\"", argv[0]);
-        if (near) gs_str_printf(&s, "; did you mean \"%s\"?", near);
+        if (near && strcmp(near, argv[0]) == 0) gs_str_printf(&s, " of one word; type gesso %s, without quotes", near);
+        else if (near) gs_str_printf(&s, "; did you mean \"%s\"?", near);
         else gs_str_printf(&s, "; \"gesso help\" lists them");
     }
     st = gs_fail(GS_EUSAGE, "%s", gs_str_c(&s));
@@ -101,6 +102,11 @@ static gs_status run(const cli_args *a)
     }
     if (n == 1 && strcmp(words[0], "config") == 0) {
         print_keys();
+        return GS_OK;
+    }
+    for (int i = 0; n == 1 && cli_commands[i]; i++) { /* both words of a command in one operand */
+        if (!strchr(cli_commands[i]->name, ' ') || strcmp(cli_commands[i]->name, words[0]) != 0) continue;
+        cli_help_command(cli_commands[i], stdout);
         return GS_OK;
     }
     cmd = cli_find(n, words, &used);

@@ -12,6 +12,7 @@
 
 #define TRAIN_BATCH 128
 #define USE_BATCH   GS_SOURCE_BATCH
+#define LOSS_SUM    "epoch.loss" /* variable: sum of the losses of an epoch's batches so far */
 
 static gs_node *network(gs_graph *g, const gs_classifier *c, int batch, gs_node **features)
 {
@@ -33,14 +34,16 @@ static gs_status build_training(gs_classifier *c, int batch, gs_plan **plan)
     gs_graph *g = gs_graph_new();
     gs_node *features, *logits = network(g, c, batch, &features);
     gs_node *y = gs_input(g, "y", GS_SHAPE(batch), GS_I32);
-    gs_node *loss = gs_cross_entropy(logits, y, GS_REDUCE_MEAN), *grads[16];
-    gs_var *params[16];
+    gs_node *loss = gs_cross_entropy(logits, y, GS_REDUCE_MEAN), *grads[16], *sum;
+    gs_var *params[16], *losses = gs_variable(g, LOSS_SUM, GS_SHAPE(1), GS_F32, (gs_init){ GS_INIT_CONST, 0, 0 }, false);
     const int n = gs_trainable(g, "", params, (int)GS_COUNT(params));
     gs_status st;
 
     gs_grad_params(loss, params, n, grads);
     gs_adam(g, "adam", params, grads, n, gs_const(g, 1e-3), NULL);
-    gs_output(g, "loss", loss);
+    sum = gs_add(gs_read(losses), loss);
+    gs_assign(losses, sum);
+    gs_output(g, "loss", sum);
     st = gs_compile(g, c->device, c->store, NULL, plan);
     gs_graph_free(g);
     return st;
@@ -64,7 +67,7 @@ static gs_status train(gs_classifier *c, const gs_labelled *set, const gs_classi
     const int batch = GS_MIN(TRAIN_BATCH, set->n), epochs = o->epochs ? o->epochs : 5;
     /* The pictures that do not fill a last batch are left out; the next epoch's permutation leaves out others. */
     const gs_batches_opts how = { .batch = batch, .seed = o->seed, .drop_last = true, .unit_range = true, .prefetch = true };
-    float *x = gs_try_alloc((size_t)batch * c->c * c->h * c->w, sizeof *x, "a batch"), loss = 0;
+    float *x = gs_try_alloc((size_t)batch * c->c * c->h * c->w, sizeof *x, "a batch"), sum = 0;
     int32_t *y = gs_try_alloc((size_t)batch, sizeof *y, "a batch");
     gs_batches *batches = NULL;
     gs_plan *plan = NULL;
@@ -78,24 +81,29 @@ static gs_status train(gs_classifier *c, const gs_labelled *set, const gs_classi
     for (int e = 0; e < epochs; e++) {
         const int count = gs_batches_count(batches);
         const double start = gs_now();
+        const float zero = 0;
         double shown = start;
+        int taken = 0;
 
+        TRY(gs_store_write(c->store, gs_store_find(c->store, LOSS_SUM), &zero));
         for (int i = 0; i < count && (o->max_steps == 0 || step < o->max_steps); i++, step++) {
+            taken = i + 1;
             gs_batches_get(batches, e, i, x, y);
             TRY(gs_plan_feed(plan, "x", x));
             TRY(gs_plan_feed(plan, "y", y));
             TRY(gs_plan_run(plan, o->seed, (uint64_t)step));
             if (i % 16 != 15 && i != count - 1 && step + 1 != o->max_steps) continue; /* reading the loss waits for the device */
-            TRY(gs_plan_fetch(plan, "loss", &loss));
-            if (!isfinite(loss)) TRY(gs_fail(GS_ENUMERIC, "reference classifier: the loss became %g in step %lld", (double)loss, (long long)step));
+            TRY(gs_plan_fetch(plan, "loss", &sum));
+            if (!isfinite(sum))
+                TRY(gs_fail(GS_ENUMERIC, "reference classifier: the loss became %g in step %lld", (double)sum, (long long)step));
             if (gs_now() - shown < 0.5) continue;
             shown = gs_now();
             report(o, false, "reference classifier: epoch %d of %d, batch %d of %d, loss %.4f, %s left in this epoch", e + 1, epochs, i + 1,
-                   count, (double)loss, gs_seconds_text(t, (shown - start) / (i + 1) * (count - 1 - i)));
+                   count, (double)sum / taken, gs_seconds_text(t, (shown - start) / (i + 1) * (count - 1 - i)));
         }
+        report(o, true, "reference classifier: epoch %d of %d %s %s, loss %.4f", e + 1, epochs, taken == count ? "done in" : "cut short after",
+               gs_seconds_text(t, gs_now() - start), (double)sum / GS_MAX(taken, 1));
         if (o->max_steps && step >= o->max_steps) break;
-        report(o, true, "reference classifier: epoch %d of %d done in %s, loss %.4f", e + 1, epochs, gs_seconds_text(t, gs_now() - start),
-               (double)loss);
     }
 done:
     gs_plan_free(plan);
