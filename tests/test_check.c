@@ -117,10 +117,10 @@ static void problems_are_what_they_say(void **state)
     gs_device_close(d);
 }
 
-/* The preset of convolutions on this device, and its file. */
+/* The preset of strided convolutions on this device, which the general product forms compute, and its file. */
 static const gs_variant *preset(gs_device *d, const char **file)
 {
-    const gs_problem q = { .family = GS_FAMILY_CONV_Y, .conv = { GS_CONV_Y, 1, 32, 16, 16, 64, 16, 16, 3, 3, 1, 1, 1, 1, 1, 1 } };
+    const gs_problem q = { .family = GS_FAMILY_CONV_Y, .conv = { GS_CONV_Y, 1, 32, 16, 16, 64, 8, 8, 4, 4, 2, 2, 1, 1, 1, 1 } };
 
     for (const gs_variant *v = gs_family_variants(GS_FAMILY_CONV_Y); v->name; v++) {
         if (v->only_chosen || !v->can(d, &q)) continue;
