@@ -1,4 +1,5 @@
-/* Tests of src/eval: metrics.c, kid.c, eigen.c, dots.c, pixels.c, against plain formulas in another language (tests/fixtures/make_distances.py). */
+/* Tests of src/eval: metrics.c, kid.c, eigen.c, dots.c, pixels.c, against plain formulas in another language
+ * (tests/fixtures/make_distances.py). */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -103,12 +104,14 @@ static void kid_protocols(void **state)
     near(s.whole, 0.20378442, 2e-8);
     assert_int_equal(s.subsets, 100);
     assert_int_equal(s.size, 10); /* half of the smaller set */
-    assert_true(fabs(s.mean - s.whole) < 5 * s.spread / 10 && s.spread > 0.005); /* unbiased: 100 subsets, a tenth of their spread */
+    /* unbiased: 100 subsets, a tenth of their spread */
+    assert_true(fabs(s.mean - s.whole) < 5 * s.spread / 10 && s.spread > 0.005);
     assert_ok(gs_kid_measure(k, &(gs_kid_protocol){ .seed = 3 }, &again));
     assert_memory_equal(&s.mean, &again.mean, sizeof s.mean);
     assert_ok(gs_kid_measure(k, &(gs_kid_protocol){ .seed = 4 }, &again));
     assert_true(again.mean != s.mean);
-    assert_ok(gs_kid_measure(k, &(gs_kid_protocol){ .size = 20, .subsets = 7 }, &s)); /* every subset is the whole set, up to its order */
+    /* every subset is the whole set, up to its order */
+    assert_ok(gs_kid_measure(k, &(gs_kid_protocol){ .size = 20, .subsets = 7 }, &s));
     near(s.mean, s.whole, 1e-12);
     near(s.spread, 0, 1e-12);
     assert_ok(gs_kid_measure(k, &(gs_kid_protocol){ .block = 10 }, &s));
@@ -129,7 +132,8 @@ static void eigenvalues(void **state)
 {
     static const double want[9] = { -5.31301407126, -3.01567719547, -1.82958869038, -1.36055516529, 0.394659879099,
                                     1.35879755144,  2.15030475382,  2.977067511,    4.67660533631 };
-    double *a = values("symmetric", 81, 1, 0), s[81], w[300], *big = gs_xalloc(300 * 300 * sizeof *big), trace = 0, sum = 0;
+    double *a = values("symmetric", 81, 1, 0), s[81], w[300], *big = gs_xalloc(300 * 300 * sizeof *big), trace = 0,
+        sum = 0;
 
     (void)state;
     for (int i = 0; i < 9; i++)
@@ -144,7 +148,8 @@ static void eigenvalues(void **state)
     assert_ok(gs_eigenvalues_symmetric((double[]){ 3, 0, 0, 0, 1, 0, 0, 0, 2 }, w, 3)); /* nothing to reflect */
     near(w[0] + 10 * w[1] + 100 * w[2], 321, 1e-12);
     for (int i = 0; i < 300; i++) /* several tasks of rows: x y^T + y x^T + diagonal */
-        for (int k = 0; k < 300; k++) big[i * 300 + k] = sin(i) * cos(2 * k) + sin(k) * cos(2 * i) + (i == k ? i / 100.0 : 0);
+        for (int k = 0; k < 300; k++)
+            big[i * 300 + k] = sin(i) * cos(2 * k) + sin(k) * cos(2 * i) + (i == k ? i / 100.0 : 0);
     for (int i = 0; i < 300; i++) trace += big[i * 300 + i];
     assert_ok(gs_eigenvalues_symmetric(big, w, 300));
     for (int i = 0; i < 300; i++) {
@@ -161,12 +166,14 @@ static void eigenvalues(void **state)
 /* Every shape of tile against one sum after the other. */
 static void dot_products(void **state)
 {
-    static const int sizes[][3] = { { 1, 1, 1 }, { 2, 4, 2 }, { 3, 5, 7 }, { 16, 64, 8 }, { 17, 65, 9 }, { 33, 33, 31 } };
+    static const int sizes[][3] = { { 1, 1, 1 }, { 2, 4, 2 }, { 3, 5, 7 }, { 16, 64, 8 }, { 17, 65, 9 },
+                                    { 33, 33, 31 } };
 
     (void)state;
     for (size_t t = 0; t < GS_COUNT(sizes); t++) {
         const int n = sizes[t][0], m = sizes[t][1], d = sizes[t][2];
-        double *a = values("a", (size_t)n * d, 1, 0), *b = values("b", (size_t)m * d, 1, 0), *out = gs_xalloc((size_t)n * m * sizeof *out);
+        double *a = values("a", (size_t)n * d, 1, 0), *b = values("b", (size_t)m * d, 1, 0),
+            *out = gs_xalloc((size_t)n * m * sizeof *out);
 
         for (int lower = 0; lower < 2; lower++) {
             for (int i = 0; i < n * m; i++) out[i] = 1e9;
@@ -199,7 +206,8 @@ static void bad_sets(void **state)
 
 static void pictures_apart(void **state)
 {
-    double *x = values("picture_a", 17 * 24 * 3, 1, 0), *y = values("picture_b", 17 * 24 * 3, 1, 0), mean[3], deviation[3];
+    double *x = values("picture_a", 17 * 24 * 3, 1, 0), *y = values("picture_b", 17 * 24 * 3, 1, 0), mean[3],
+        deviation[3];
     gs_image a, b, small;
     gs_pixel_score s;
     gs_colour c = { 0 };
@@ -241,7 +249,8 @@ static void pictures_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(dot_products), cmocka_unit_test(eigenvalues), cmocka_unit_test(known_distances), cmocka_unit_test(kid_protocols),
+        cmocka_unit_test(dot_products), cmocka_unit_test(eigenvalues), cmocka_unit_test(known_distances),
+        cmocka_unit_test(kid_protocols),
         cmocka_unit_test(bad_sets),     cmocka_unit_test(pictures_apart),
     };
 

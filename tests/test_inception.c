@@ -1,4 +1,5 @@
-/* Tests of src/models/inception.c: sizes on the way, counts of parameters, names, what cannot be built. Its values are golden cases. */
+/* Tests of src/models/inception.c: sizes on the way, counts of parameters, names, what cannot be built. Its values
+ * are golden cases. */
 #include "lib/testlib.h"
 
 #include <string.h>
@@ -49,13 +50,15 @@ static void shapes(void **state)
         { "Mixed_6a", 768, 17 },      { "Mixed_6e", 768, 17 },      { "Mixed_7a", 1280, 8 }, { "Mixed_7c", 2048, 8 },
     };
     gs_graph *g = gs_graph_new();
-    const gs_inception_out out = build(g, &(gs_inception_opts){ .classes = 7, .aux = true, .transform_input = true }, 2, GS_INCEPTION_SIDE);
+    const gs_inception_out out = build(g, &(gs_inception_opts){ .classes = 7, .aux = true, .transform_input = true },
+                                       2, GS_INCEPTION_SIDE);
 
     (void)state;
     assert_ok(gs_graph_status(g));
     for (int i = 0; i < GS_INCEPTION_MAPS; i++) {
         assert_string_equal(out.map[i].name, want[i].name);
-        assert_true(gs_shape_equal(gs_node_shape(out.map[i].node), GS_SHAPE(2, want[i].channels, want[i].side, want[i].side)));
+        assert_true(gs_shape_equal(gs_node_shape(out.map[i].node),
+                                   GS_SHAPE(2, want[i].channels, want[i].side, want[i].side)));
     }
     assert_true(gs_shape_equal(gs_node_shape(out.features), GS_SHAPE(2, GS_INCEPTION_FEATURES)));
     assert_true(gs_shape_equal(gs_node_shape(out.logits), GS_SHAPE(2, 7)));
@@ -96,7 +99,8 @@ static void names(void **state)
 static void small_pictures(void **state)
 {
     static const struct { bool aux; int64_t side; bool ok; } cases[] = {
-        { false, GS_INCEPTION_MIN_SIDE, true }, { false, GS_INCEPTION_MIN_SIDE - 1, false }, { true, GS_INCEPTION_MIN_SIDE, false },
+        { false, GS_INCEPTION_MIN_SIDE, true }, { false, GS_INCEPTION_MIN_SIDE - 1, false },
+        { true, GS_INCEPTION_MIN_SIDE, false },
     };
 
     (void)state;

@@ -1,5 +1,6 @@
-/* Evaluation of translations: Inception-v3's weights as files, features and their cache, tables of pairs, and the whole on an untrained U-GAT-IT
- * whose figures can be had another way. Distances themselves are tested in test_distances, the network's values in test_golden. */
+/* Evaluation of translations: Inception-v3's weights as files, features and their cache, tables of pairs, and the
+ * whole on an untrained U-GAT-IT whose figures can be had another way. Distances themselves are tested in
+ * test_distances, the network's values in test_golden. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -44,7 +45,8 @@ typedef struct variant { /* what is wrong with a file */
     bool aux, counters, noise;
 } variant;
 
-/* A state dict: noise: half-precision weights of unit gain; else bytes, all zero, which are quick to write and as good to look at. */
+/* A state dict: noise: half-precision weights of unit gain; else bytes, all zero, which are quick to write and as
+ * good to look at. */
 static char *write_weights(const char *name, const variant *v)
 {
     char *path = join(name);
@@ -76,7 +78,8 @@ static char *write_weights(const char *name, const variant *v)
         } else if (!v->noise) {
             gs_st_writer_add(w, full, GS_ST_U8, s.rank, s.dim, data[i]);
         } else if (s.rank == 1) {
-            for (size_t k = 0; k < count; k++) ((float *)data[i])[k] = strcmp(dot, ".weight") == 0 || strcmp(dot, ".running_var") == 0;
+            for (size_t k = 0; k < count; k++)
+                ((float *)data[i])[k] = strcmp(dot, ".weight") == 0 || strcmp(dot, ".running_var") == 0;
             gs_st_writer_add(w, full, GS_ST_F32, s.rank, s.dim, data[i]);
         } else { /* uniform with variance 2 / fan_in, as bfloat16 */
             const double scale = sqrt(6.0 * (double)s.dim[0] / (double)count);
@@ -107,8 +110,10 @@ static void weights(void **state)
 {
     static const struct { variant v; const char *part; } bad[] = {
         { { .missing = "fc.weight" }, "fc.weight is missing" },
-        { { .missing = "Mixed_6b.branch7x7dbl_3.bn.running_var" }, "Mixed_6b.branch7x7dbl_3.bn.running_var is missing" },
-        { { .misshapen = "Conv2d_2a_3x3.conv.weight" }, "Conv2d_2a_3x3.conv.weight has the shape 33,32,3,3, Inception-v3 wants 32,32,3,3" },
+        { { .missing = "Mixed_6b.branch7x7dbl_3.bn.running_var" },
+          "Mixed_6b.branch7x7dbl_3.bn.running_var is missing" },
+        { { .misshapen = "Conv2d_2a_3x3.conv.weight" },
+          "Conv2d_2a_3x3.conv.weight has the shape 33,32,3,3, Inception-v3 wants 32,32,3,3" },
         { { .extra = "Mixed_5b.branch9x9.conv.weight" }, "Mixed_5b.branch9x9.conv.weight belongs to no layer" },
         { { .infinite = "Conv2d_1a_3x3.bn.bias" }, "Conv2d_1a_3x3.bn.bias: element 31 is not finite" },
         { { .extra = "AuxLogits.conv0.bn.bias" }, "AuxLogits." }, /* half a head */
@@ -217,7 +222,8 @@ static void pairs(void **state)
     }
     assert_ok(gs_gallery_open(a_dir, &a));
     assert_ok(gs_gallery_open(b_dir, &b));
-    put("table.tsv", "code\tname\tother\r\n000\tzero\t000_x\n\n001\tone\t-\n002\ttwo\t002_x\n777\tnone\t777_x\n002\tagain\t001_x");
+    put("table.tsv",
+        "code\tname\tother\r\n000\tzero\t000_x\n\n001\tone\t-\n002\ttwo\t002_x\n777\tnone\t777_x\n002\tagain\t001_x");
     assert_ok(gs_pairs_read(table, "{code}", "emoji_u{other}", &a, &b, to_b, to_a, &n));
     assert_int_equal(n, 2);
     assert_true(to_b[0] == 0 && to_b[1] == -1 && to_b[2] == 2 && to_a[0] == 0 && to_a[2] == 2);
@@ -225,7 +231,8 @@ static void pairs(void **state)
     assert_ok(gs_pairs_read(table, "{1}.png", "emoji_u{3}.png", &a, &b, to_b, to_a, &n));
     assert_int_equal(n, 2);
     assert_fails(gs_pairs_read(table, "{kode}", "{other}", &a, &b, to_b, to_a, &n), GS_EFORMAT, "code, name, other");
-    assert_fails(gs_pairs_read(table, "{1}", "{9}", &a, &b, to_b, to_a, &n), GS_EFORMAT, "line 1 has 3 columns, number 9");
+    assert_fails(gs_pairs_read(table, "{1}", "{9}", &a, &b, to_b, to_a, &n), GS_EFORMAT,
+                 "line 1 has 3 columns, number 9");
     assert_fails(gs_pairs_read(table, "{1", "{2}", &a, &b, to_b, to_a, &n), GS_EUSAGE, "without");
     assert_fails(gs_pairs_read(table, "name", "{2}", &a, &b, to_b, to_a, &n), GS_EUSAGE, "no column");
     assert_fails(gs_pairs_read(table, NULL, NULL, &a, &b, to_b, to_a, &n), GS_EFORMAT, "\"code\" with \"name\"");
@@ -236,7 +243,8 @@ static void pairs(void **state)
 
 /* ---- a system that translates, untrained ---- */
 
-static const char tiny[] = "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n";
+static const char tiny[] =
+    "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n";
 
 /* The networks of one or both directions with their initial values, as a file that carries its configuration. */
 static char *write_model(const char *name, int directions)
@@ -309,11 +317,12 @@ static void near(double got, double want, double tolerance)
     if (!(fabs(got - want) <= tolerance)) fail_msg("%.9g instead of %.9g", got, want);
 }
 
-/* Partners are the pictures themselves: the untranslated ones match them exactly, and the translated ones are as far off as a comparison by
- * hand says. */
+/* Partners are the pictures themselves: the untranslated ones match them exactly, and the translated ones are as far
+ * off as a comparison by hand says. */
 static void without_weights(void **state)
 {
-    char *model = write_model("model.safetensors", 2), *one = write_model("one.safetensors", 1), *folder = join("faces/testA"), *table = join("same.tsv");
+    char *model = write_model("model.safetensors", 2), *one = write_model("one.safetensors", 1),
+        *folder = join("faces/testA"), *table = join("same.tsv");
     gs_translate_eval_opts o = { .folder = { folder, folder }, .pairs = table, .direction = "A2B" };
     gs_translate_eval e;
     gs_snapshot *s;
@@ -393,10 +402,12 @@ static void without_weights(void **state)
     free(model), free(one), free(folder), free(table);
 }
 
-/* KID and FID are those of features of the same pictures, taken one by one; the real ones come from the cache the second time, which survives damage. */
+/* KID and FID are those of features of the same pictures, taken one by one; the real ones come from the cache the
+ * second time, which survives damage. */
 static void with_weights(void **state)
 {
-    char *path = write_weights("noise.safetensors", &(variant){ .noise = true }), *model = join("model.safetensors"), *cache, **files = NULL;
+    char *path = write_weights("noise.safetensors", &(variant){ .noise = true }), *model = join("model.safetensors"),
+        *cache, **files = NULL;
     gs_translate_eval_opts o = { .inception = path, .direction = "A2B", .kid = { .seed = 3, .size = 5, .subsets = 2 } };
     const gs_kid_opts kernel = { .degree = 3, .coef0 = 1 };
     gs_gallery a, b;
@@ -464,7 +475,8 @@ static void with_weights(void **state)
     gs_gallery_free(&a);
     gs_gallery_free(&b);
     for (int i = 0; i < 5; i++) gs_image_free(&out[i]);
-    free(out), free(fake.v), free(real.v), free(again.v), free(path), free(model), free(cache), free(a_dir), free(b_dir);
+    free(out), free(fake.v), free(real.v), free(again.v), free(path), free(model), free(cache), free(a_dir),
+        free(b_dir);
 }
 
 static int set_up(void **state)

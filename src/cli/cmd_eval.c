@@ -9,23 +9,31 @@
 #include "train/snapshot.h"
 
 static const cli_option options[] = {
-    { 'm', "metric", "NAME", CLI_TEXT, .repeat = true, .help = "accuracy, diversity, frechet, parzen, bars or all; default: those that the data set has" },
+    { 'm', "metric", "NAME", CLI_TEXT, .repeat = true,
+      .help = "accuracy, diversity, frechet, parzen, bars or all; default: those that the data set has" },
     { 'n', "count", "N", CLI_INT, 2, 100000, "1000", .help = "generated pictures of each class" },
     { 's', "seed", "N", CLI_INT, 0, INT64_MAX, "0", .help = "of the generator's noise, of KID's subsets" },
     { 'p', "plot", "FILE.png", CLI_TEXT, .help = "draw the confusion matrix" },
-    { 0, "inception", "FILE", CLI_TEXT, .help = "systems that translate: Inception-v3's weights (safetensors), for KID and FID; default: $GESSO_INCEPTION" },
-    { 0, "protocol", "NAME", CLI_TEXT, .preset = "subsets", .help = "KID by random \"subsets\", or \"ugatit\": blocks of 10 and the standard error" },
+    { 0, "inception", "FILE", CLI_TEXT,
+      .help = "systems that translate: Inception-v3's weights (safetensors), for KID and FID; default: $GESSO_INCEPTION" },
+    { 0, "protocol", "NAME", CLI_TEXT, .preset = "subsets",
+      .help = "KID by random \"subsets\", or \"ugatit\": blocks of 10 and the standard error" },
     { 0, "kid-subsets", "N", CLI_INT, 1, 100000, "100", .help = "how many" },
-    { 0, "kid-size", "N", CLI_INT, 2, 100000, .help = "pictures of each set in a subset; default: half of the smaller set, at most 1000" },
+    { 0, "kid-size", "N", CLI_INT, 2, 100000,
+      .help = "pictures of each set in a subset; default: half of the smaller set, at most 1000" },
     { 0, "pairs", "FILE.tsv", CLI_TEXT, .help = "a table that tells the true partners of A and B: L1, PSNR, SSIM" },
-    { 0, "pair-a", "NAME", CLI_TEXT, .preset = "{1}", .help = "how a row names its picture of A: {1} is the first column, {code} the one of that name" },
+    { 0, "pair-a", "NAME", CLI_TEXT, .preset = "{1}",
+      .help = "how a row names its picture of A: {1} is the first column, {code} the one of that name" },
     { 0, "pair-b", "NAME", CLI_TEXT, .preset = "{2}", .help = "its picture of B, \"emoji_u{noto_code}\", say" },
-    { 0, "folder-a", "DIR", CLI_TEXT, .help = "pictures of A; default: the configuration's test folder, else its training folder" },
+    { 0, "folder-a", "DIR", CLI_TEXT,
+      .help = "pictures of A; default: the configuration's test folder, else its training folder" },
     { 0, "folder-b", "DIR", CLI_TEXT, .help = "pictures of B" },
     { 0, "direction", "A2B|B2A", CLI_TEXT, .help = "one direction only" },
-    { 0, "pictures", "N", CLI_INT, 4, 1000000, .help = "at most so many of each domain, drawn by the seed; default: all" },
+    { 0, "pictures", "N", CLI_INT, 4, 1000000,
+      .help = "at most so many of each domain, drawn by the seed; default: all" },
     { 0, "no-cache", .type = CLI_FLAG, .help = "compute the features of the folders' pictures again" },
-    { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none, or whose data lie elsewhere now" },
+    { 0, "config", "INI", CLI_TEXT,
+      .help = "configuration of a file that carries none, or whose data lie elsewhere now" },
     CLI_DEVICE,
     CLI_JSON,
 };
@@ -43,9 +51,11 @@ static const char *any_given(const cli_args *a, const char *const *names, size_t
 static gs_status check_options(const cli_args *a, const gs_system *system)
 {
     static const char *const draws[] = { "metric", "count", "plot" };
-    static const char *const translates[] = { "inception", "protocol", "kid-subsets", "kid-size", "pairs", "pair-a", "pair-b", "folder-a",
+    static const char *const translates[] = { "inception", "protocol", "kid-subsets", "kid-size", "pairs", "pair-a",
+                                              "pair-b", "folder-a",
                                               "folder-b", "direction", "pictures", "no-cache" };
-    const char *name = system->directions ? any_given(a, draws, GS_COUNT(draws)) : any_given(a, translates, GS_COUNT(translates));
+    const char *name = system->directions ? any_given(a, draws, GS_COUNT(draws))
+                                          : any_given(a, translates, GS_COUNT(translates));
 
     if (!name) return GS_OK;
     return gs_fail(GS_EUSAGE, "eval: --%s means nothing to system %s, which %s", name, system->name,
@@ -92,17 +102,23 @@ static gs_status translate_opts(const cli_args *a, gs_translate_eval_opts *o)
     const bool blocks = strcmp(protocol, "ugatit") == 0;
 
     *o = (gs_translate_eval_opts){
-        .inception = cli_text(a, "inception"), .folder = { cli_text(a, "folder-a"), cli_text(a, "folder-b") }, .direction = cli_text(a, "direction"),
-        .pairs = cli_text(a, "pairs"), .pair_name = { cli_text(a, "pair-a"), cli_text(a, "pair-b") }, .max_pictures = (int)cli_int(a, "pictures"),
+        .inception = cli_text(a, "inception"),
+        .folder = { cli_text(a, "folder-a"), cli_text(a, "folder-b") },
+        .direction = cli_text(a, "direction"),
+        .pairs = cli_text(a, "pairs"),
+        .pair_name = { cli_text(a, "pair-a"), cli_text(a, "pair-b") },
+        .max_pictures = (int)cli_int(a, "pictures"),
         .kid = { .subsets = (int)cli_int(a, "kid-subsets"), .size = (int)cli_int(a, "kid-size"), .block = blocks ? 10 : 0,
                  .seed = (uint64_t)cli_int(a, "seed") },
         .no_cache = cli_given(a, "no-cache"), .progress = cli_quiet(a) ? NULL : gs_eval_progress_stderr,
     };
     if (!o->inception && environment && *environment) o->inception = environment;
-    if (!blocks && strcmp(protocol, "subsets") != 0) return gs_fail(GS_EUSAGE, "eval: --protocol %.40s: there are: subsets, ugatit", protocol);
+    if (!blocks && strcmp(protocol, "subsets") != 0)
+        return gs_fail(GS_EUSAGE, "eval: --protocol %.40s: there are: subsets, ugatit", protocol);
     if (blocks && (cli_given(a, "kid-size") || cli_given(a, "kid-subsets")))
         return gs_fail(GS_EUSAGE, "eval: --kid-size and --kid-subsets go with --protocol subsets");
-    if (!o->pairs && (cli_given(a, "pair-a") || cli_given(a, "pair-b"))) return gs_fail(GS_EUSAGE, "eval: --pair-a and --pair-b go with --pairs");
+    if (!o->pairs && (cli_given(a, "pair-a") || cli_given(a, "pair-b")))
+        return gs_fail(GS_EUSAGE, "eval: --pair-a and --pair-b go with --pairs");
     return o->inception ? cli_refuse_pickle(o->inception) : GS_OK;
 }
 
@@ -153,10 +169,12 @@ done:
 
 const cli_command cli_eval = {
     .name = "eval", .operands = "RUN|FILE", .summary = "Measures what a trained network draws",
-    .about = "accuracy: the share that a classifier trained on the real pictures puts into the class asked for. diversity: spread within a class over\n"
-             "that of the data. frechet: distance of the classifier's features to the test set's. parzen: log-likelihood of the test set under windows\n"
-             "on the drawings. The classifier is trained once a data set, by Gesso, and kept in the cache.\n"
-             "Systems that translate pictures: KID and FID of translations against the other domain's test pictures, by Inception-v3's weights that you\n"
-             "have; the way there and back, the identity, colours; with a table of true partners also L1, PSNR and SSIM.",
+    .about = "accuracy: the share that a classifier trained on the real pictures puts into the class asked for.\n"
+             "diversity: spread within a class over that of the data. frechet: distance of the classifier's features to\n"
+             "the test set's. parzen: log-likelihood of the test set under windows on the drawings. The classifier is\n"
+             "trained once a data set, by Gesso, and kept in the cache.\n\n"
+             "Systems that translate pictures: KID and FID of translations against the other domain's test pictures,\n"
+             "by Inception-v3's weights that you have; the way there and back, the identity, colours; with a table of\n"
+             "true partners also L1, PSNR and SSIM.",
     .min_operands = 1, .max_operands = 1, .options = options, .n_options = (int)GS_COUNT(options), .run = run,
 };

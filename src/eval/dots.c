@@ -65,7 +65,8 @@ typedef struct job {
     int na, nb, d, lower;
 } job;
 
-/* One tile of rows of a against all rows of b. Which form an element takes depends on its place only, never on threads. */
+/* One tile of rows of a against all rows of b. Which form an element takes depends on its place only, never on
+ * threads. */
 static void tile(void *user, int t)
 {
     const job *j = user;
@@ -95,7 +96,8 @@ static void tile(void *user, int t)
     }
 }
 
-void gs__dots(double *out, size_t ldo, const double *a, size_t lda, int na, const double *b, size_t ldb, int nb, int d, int lower)
+void gs__dots(double *out, size_t ldo, const double *a, size_t lda, int na, const double *b, size_t ldb, int nb, int d,
+              int lower)
 {
     job j = { out, a, b, ldo, lda, ldb, na, nb, d, lower };
 

@@ -4,9 +4,10 @@
 
 #include <stddef.h>
 
-/* out[i * ldo + k] = sum_j a[i * lda + j] b[k * ldb + j],  i < na, k < nb, j < d. Sums run in a fixed order: results do not depend on
- * the number of threads. lower: only k <= i is computed (a and b of one set). */
-void gs__dots(double *out, size_t ldo, const double *a, size_t lda, int na, const double *b, size_t ldb, int nb, int d, int lower);
+/* out[i * ldo + k] = sum_j a[i * lda + j] b[k * ldb + j],  i < na, k < nb, j < d. Sums run in a fixed order: results
+ * do not depend on the number of threads. lower: only k <= i is computed (a and b of one set). */
+void gs__dots(double *out, size_t ldo, const double *a, size_t lda, int na, const double *b, size_t ldb, int nb, int d,
+              int lower);
 /* sum_j a[j] b[j] */
 double gs__dot(const double *a, const double *b, int d);
 

@@ -1,6 +1,6 @@
-/* Eigenvalues of a symmetric matrix: Golub & Van Loan, Matrix Computations, 8.3 (Householder tridiagonalisation and QL with implicit
- * Wilkinson shifts). The rank-2 change of one reflection is made in the pass over the matrix that the next one needs anyway: what this costs
- * is memory traffic. */
+/* Eigenvalues of a symmetric matrix: Golub & Van Loan, Matrix Computations, 8.3 (Householder tridiagonalisation and
+ * QL with implicit Wilkinson shifts). The rank-2 change of one reflection is made in the pass over the matrix that
+ * the next one needs anyway: what this costs is memory traffic. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +86,8 @@ static void tridiagonalise(double *a, double *t, double *e, int n, double *work)
 
 static bool ql(double *d, double *e, int n)
 {
-    double floor = 0; /* a matrix of low rank has blocks of rounding noise, in which no element is small beside its neighbours */
+    /* a matrix of low rank has blocks of rounding noise, in which no element is small beside its neighbours */
+    double floor = 0;
 
     e[n - 1] = 0;
     for (int i = 0; i < n; i++) floor = fmax(floor, 2.3e-16 * (fabs(d[i]) + fabs(e[i])));

@@ -53,7 +53,8 @@ gs_status gs_gallery_open(const char *dir, gs_gallery *out)
         out->hash[kept++] = out->hash[i];
     }
     out->n = kept;
-    if (kept == 0) TRY(gs_fail(GS_EFORMAT, "%s: none of its %d pictures can be read; the first: %s", dir, n, j.errors[0]));
+    if (kept == 0)
+        TRY(gs_fail(GS_EFORMAT, "%s: none of its %d pictures can be read; the first: %s", dir, n, j.errors[0]));
 done:
     for (int i = 0; j.errors && i < n; i++) free(j.errors[i]);
     free(j.errors);

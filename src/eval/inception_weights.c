@@ -8,16 +8,22 @@
 #define MAX_CLASSES 100000
 #define MAX_VARS    1000 /* 568 with the auxiliary head */
 
-const char *gs_inception_graph_name(gs_inception_graph graph) { return graph == GS_INCEPTION_FID2015 ? "fid2015" : "tv"; }
+const char *gs_inception_graph_name(gs_inception_graph graph)
+{
+    return graph == GS_INCEPTION_FID2015 ? "fid2015" : "tv";
+}
 
 const char *gs_inception_advice(void)
 {
-    return "KID and FID need the weights of Inception-v3, which do not come with Gesso. With Python, torchvision and safetensors:\n"
+    return "KID and FID need the weights of Inception-v3, which do not come with Gesso. With Python, torchvision and "
+           "safetensors:\n"
            "  import torchvision, safetensors.torch\n"
            "  net = torchvision.models.inception_v3(weights=\"IMAGENET1K_V1\")\n"
            "  safetensors.torch.save_file(net.state_dict(), \"inception.safetensors\")\n"
-           "or, for figures that compare with published ones, the TensorFlow weights of 2015-12-05 as PyTorch programs for FID distribute them (1008 classes, the same\n"
-           "keys), saved the same way. Then: gesso eval RUN --inception inception.safetensors, or put the path into GESSO_INCEPTION.";
+           "or, for figures that compare with published ones, the TensorFlow weights of 2015-12-05 as PyTorch programs\n"
+           "for FID distribute them (1008 classes, the same keys), saved the same way. Then:\n"
+           "  gesso eval RUN --inception inception.safetensors\n"
+           "or put the path into GESSO_INCEPTION.";
 }
 
 static const char *plain(const char *name)
@@ -49,13 +55,15 @@ static gs_status tell(const char *path, gs_inception_weights *w)
     const gs_st_tensor *fc = gs_inception_weights_find(w, "fc.weight");
 
     if (!fc) {
-        return gs_fail(GS_EFORMAT, "%s: tensor fc.weight is missing, which tells torchvision's network (1000 rows) from that of 2015 (1008): is it a "
-                       "state dict of Inception-v3? (its first tensor is %.80s)", path, gs_st_count(w->file) ? gs_st_at(w->file, 0)->name : "none");
+        return gs_fail(GS_EFORMAT, "%s: tensor fc.weight is missing, which tells torchvision's network (1000 rows) from "
+                       "that of 2015 (1008): is it a state dict of Inception-v3? (its first tensor is %.80s)", path,
+                       gs_st_count(w->file) ? gs_st_at(w->file, 0)->name : "none");
     }
     if (fc->rank != 2 || fc->shape[1] != GS_INCEPTION_FEATURES || fc->shape[0] < 1 || fc->shape[0] > MAX_CLASSES) {
         return gs_fail(GS_EFORMAT, "%s: %s has another shape than (classes,%d)", path, fc->name, GS_INCEPTION_FEATURES);
     }
-    w->o = (gs_inception_opts){ .classes = (int)fc->shape[0], .graph = fc->shape[0] == 1008 ? GS_INCEPTION_FID2015 : GS_INCEPTION_TV };
+    w->o.classes = (int)fc->shape[0];
+    w->o.graph = fc->shape[0] == 1008 ? GS_INCEPTION_FID2015 : GS_INCEPTION_TV;
     for (int i = 0; i < gs_st_count(w->file); i++) {
         if (strncmp(plain(gs_st_at(w->file, i)->name), "AuxLogits.", 10) == 0) w->o.aux = true;
     }
@@ -79,7 +87,8 @@ static gs_status check_one(const char *path, const gs_var *v, const gs_st_tensor
         same = same && t->shape[i] == want.dim[i];
     }
     if (!same) {
-        return gs_fail(GS_EFORMAT, "%s: %s has the shape %s, Inception-v3 wants %s", path, t->name, gs_shape_text(has, a), gs_shape_text(want, b));
+        return gs_fail(GS_EFORMAT, "%s: %s has the shape %s, Inception-v3 wants %s", path, t->name,
+                       gs_shape_text(has, a), gs_shape_text(want, b));
     }
     values = gs_try_alloc(GS_MAX(t->count, 1), sizeof *values, t->name);
     if (!values) return GS_ENOMEM;
@@ -110,12 +119,14 @@ static gs_status check(const char *path, gs_inception_weights *w)
         bool known = is_counter(name);
 
         for (int k = 0; k < n && !known; k++) known = strcmp(gs_var_name(vars[k]), plain(name)) == 0;
-        TRY(known ? GS_OK : gs_fail(GS_EFORMAT, "%s: tensor %.100s belongs to no layer of Inception-v3 (torchvision's keys, such as "
+        TRY(known ? GS_OK
+            : gs_fail(GS_EFORMAT, "%s: tensor %.100s belongs to no layer of Inception-v3 (torchvision's keys, such as "
                                     "Mixed_5b.branch1x1.conv.weight, are wanted)", path, name));
     }
     for (int i = 0; i < n; i++) TRY(check_one(path, vars[i], gs_inception_weights_find(w, gs_var_name(vars[i]))));
     w->tensors = n;
-    for (int i = 0, m = gs_trainable(g, "", vars, MAX_VARS); i < m; i++) w->parameters += gs_shape_count(gs_var_shape(vars[i]));
+    for (int i = 0, m = gs_trainable(g, "", vars, MAX_VARS); i < m; i++)
+        w->parameters += gs_shape_count(gs_var_shape(vars[i]));
 done:
     free(vars);
     gs_graph_free(g);

@@ -52,12 +52,14 @@ gs_status gs_judge_new(gs_device *d, const char *weights, gs_judge **out)
     j->crc = gs_st_crc32(w.file);
     j->batch = gs_device_get_info(d)->kind == GS_GPU ? 32 : 4;
     o = (gs_inception_opts){ .graph = w.o.graph }; /* the features alone */
-    net = gs_inception(g, &o, "", gs_input(g, "x", GS_SHAPE(j->batch, 3, GS_INCEPTION_SIDE, GS_INCEPTION_SIDE), GS_F32));
+    net = gs_inception(g, &o, "", gs_input(g, "x", GS_SHAPE(j->batch, 3, GS_INCEPTION_SIDE, GS_INCEPTION_SIDE),
+                                           GS_F32));
     gs_output(g, "features", net.features);
     TRY(gs_store_new(d, 0, &j->store));
     TRY(gs_compile(g, d, j->store, NULL, &j->plan));
     TRY(fill(j->store, &w));
-    j->x = gs_try_alloc((size_t)j->batch * 3 * GS_INCEPTION_SIDE * GS_INCEPTION_SIDE, sizeof *j->x, "a batch of pictures");
+    j->x = gs_try_alloc((size_t)j->batch * 3 * GS_INCEPTION_SIDE * GS_INCEPTION_SIDE, sizeof *j->x,
+                        "a batch of pictures");
     j->y = gs_try_alloc((size_t)j->batch * GS_INCEPTION_FEATURES, sizeof *j->y, "a batch of features");
     TRY(j->x && j->y ? GS_OK : GS_ENOMEM);
 done:
@@ -96,7 +98,8 @@ static gs_status prepare(const gs_image *img, float *x)
     st = gs_image_resize(&sized, img, GS_INCEPTION_SIDE, GS_INCEPTION_SIDE, GS_RESIZE_ANTIALIAS);
     if (st != GS_OK) return st;
     for (int c = 0; c < 3; c++)
-        for (size_t i = 0; i < (size_t)GS_INCEPTION_SIDE * GS_INCEPTION_SIDE; i++) *x++ = sized.px[3 * i + c] / 127.5f - 1;
+        for (size_t i = 0; i < (size_t)GS_INCEPTION_SIDE * GS_INCEPTION_SIDE; i++)
+            *x++ = sized.px[3 * i + c] / 127.5f - 1;
     gs_image_free(&sized);
     return GS_OK;
 }
@@ -117,7 +120,8 @@ gs_status gs_judge_flush(gs_judge *j, gs_features *f)
     TRY(gs_plan_run(j->plan, 0, 0));
     TRY(gs_plan_fetch(j->plan, "features", j->y));
     for (size_t i = 0; i < count; i++)
-        TRY(isfinite(j->y[i]) ? GS_OK : gs_fail(GS_ENUMERIC, "Inception-v3: a feature is not finite: are the weights whole?"));
+        TRY(isfinite(j->y[i]) ? GS_OK
+            : gs_fail(GS_ENUMERIC, "Inception-v3: a feature is not finite: are the weights whole?"));
     if (f->n + j->waiting > f->cap) {
         f->cap = GS_MAX(2 * f->cap, f->n + j->waiting);
         f->v = gs_xrealloc(f->v, (size_t)f->cap * GS_INCEPTION_FEATURES * sizeof *f->v);
@@ -149,7 +153,8 @@ static char *cache_path(const gs_judge *j, int n, uint64_t key)
         gs_warn("features will not be kept: %s", gs_last_error());
         return NULL;
     }
-    gs_str_printf(&name, "features/%016" PRIx64 ".safetensors", gs_hash64(numbers, sizeof numbers, gs_hash_str(RECIPE)));
+    gs_str_printf(&name, "features/%016" PRIx64 ".safetensors",
+                  gs_hash64(numbers, sizeof numbers, gs_hash_str(RECIPE)));
     path = gs_path_join(cache, gs_str_c(&name));
     gs_str_free(&name);
     free(cache);
@@ -169,7 +174,8 @@ static bool load(const char *path, int n, gs_features *f)
         t = gs_st_find(file, "features");
         text = gs_st_meta(file, "crc32");
         snprintf(crc, sizeof crc, "%08" PRIx32, gs_st_crc32(file));
-        good = t && text && strcmp(text, crc) == 0 && t->dtype == GS_ST_F32 && t->rank == 2 && t->shape[0] == n && t->shape[1] == GS_INCEPTION_FEATURES;
+        good = t && text && strcmp(text, crc) == 0 && t->dtype == GS_ST_F32 && t->rank == 2 && t->shape[0] == n
+            && t->shape[1] == GS_INCEPTION_FEATURES;
         if (good) {
             f->v = gs_try_alloc(t->count, sizeof *f->v, "features");
             good = f->v != NULL;
@@ -244,8 +250,8 @@ static gs_status read_batch(gs_judge *j, char *const *paths, int n)
     return st;
 }
 
-gs_status gs_judge_files(gs_judge *j, char *const *paths, int n, uint64_t key, bool no_cache, const char *title, gs_eval_progress_fn *progress,
-                         void *user, gs_features *f)
+gs_status gs_judge_files(gs_judge *j, char *const *paths, int n, uint64_t key, bool no_cache, const char *title,
+                         gs_eval_progress_fn *progress, void *user, gs_features *f)
 {
     const double start = gs_now();
     char *path = no_cache ? NULL : cache_path(j, n, key), line[300], t[32];

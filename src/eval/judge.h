@@ -1,7 +1,9 @@
-/* Inception-v3 as a judge of pictures: weights from a file that the user has, and the 2048 features of any number of pictures.
+/* Inception-v3 as a judge of pictures: weights from a file that the user has, and the 2048 features of any number of
+ * pictures.
  *
- * Pictures are 8-bit RGB; they are resized to 299 x 299 on bytes as PIL's bilinear does it, and become x / 127.5 - 1. That is what the weights of
- * 2015 want, and what torchvision's want once its own transforms (ImageNet's means, then transform_input) have cancelled. */
+ * Pictures are 8-bit RGB; they are resized to 299 x 299 on bytes as PIL's bilinear does it, and become x / 127.5 - 1.
+ * That is what the weights of 2015 want, and what torchvision's want once its own transforms (ImageNet's means, then
+ * transform_input) have cancelled. */
 #ifndef GS_EVAL_JUDGE_H
 #define GS_EVAL_JUDGE_H
 
@@ -14,13 +16,15 @@
 
 typedef struct gs_inception_weights {
     gs_st_file *file;
-    gs_inception_opts o; /* told by the file: 1008 rows of fc are the graph of 2015, anything else torchvision's; aux when its head is there */
+    /* told by the file: 1008 rows of fc are the graph of 2015, else torchvision's; aux when its head is there */
+    gs_inception_opts o;
     int tensors;         /* that the network takes */
     int64_t parameters;
 } gs_inception_weights;
 
-/* A state dict as safetensors: keys as torchvision's, also behind "module."; any float type; num_batches_tracked is passed over. Every
- * tensor is checked. GS_EFORMAT names what is missing, unknown, of another shape or not finite; GS_EIO. */
+/* A state dict as safetensors: keys as torchvision's, also behind "module."; any float type; num_batches_tracked is
+ * passed over. Every tensor is checked. GS_EFORMAT names what is missing, unknown, of another shape or not finite;
+ * GS_EIO. */
 gs_status gs_inception_weights_open(const char *path, gs_inception_weights *out);
 void gs_inception_weights_close(gs_inception_weights *w);
 /* The tensor of a parameter or statistic by torchvision's key, or NULL. */
@@ -47,15 +51,15 @@ void gs_judge_free(gs_judge *j); /* accepts NULL */
 const gs_inception_opts *gs_judge_opts(const gs_judge *j);
 uint32_t gs_judge_crc(const gs_judge *j); /* of the weights' file */
 
-/* Adds the features of a picture (3 channels) to f; they are there after gs_judge_flush at the latest, in the order of the calls. Between
- * two flushes f must stay the same. GS_ENUMERIC: features that are not finite. */
+/* Adds the features of a picture (3 channels) to f; they are there after gs_judge_flush at the latest, in the order
+ * of the calls. Between two flushes f must stay the same. GS_ENUMERIC: features that are not finite. */
 gs_status gs_judge_add(gs_judge *j, const gs_image *img, gs_features *f);
 gs_status gs_judge_flush(gs_judge *j, gs_features *f);
 
-/* The features of picture files, in their order. They are kept under gs_cache_dir()/features, in a file named after the weights, this recipe and
- * `key`, a hash of the files' contents; a damaged one counts as missing. no_cache: neither read nor written.
- * progress (may be NULL) is told `title` with count and time left. */
-gs_status gs_judge_files(gs_judge *j, char *const *paths, int n, uint64_t key, bool no_cache, const char *title, gs_eval_progress_fn *progress,
-                         void *user, gs_features *f);
+/* The features of picture files, in their order. They are kept under gs_cache_dir()/features, in a file named after
+ * the weights, this recipe and `key`, a hash of the files' contents; a damaged one counts as missing. no_cache:
+ * neither read nor written. progress (may be NULL) is told `title` with count and time left. */
+gs_status gs_judge_files(gs_judge *j, char *const *paths, int n, uint64_t key, bool no_cache, const char *title,
+                         gs_eval_progress_fn *progress, void *user, gs_features *f);
 
 #endif

@@ -1,4 +1,5 @@
-/* Kernel distance: all kernels of two sets are computed once, and every estimate (whole sets, blocks, subsets) is sums of them. */
+/* Kernel distance: all kernels of two sets are computed once, and every estimate (whole sets, blocks, subsets) is
+ * sums of them. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,8 @@ static void apply(double *v, size_t n, int d, const gs_kid_opts *o)
     }
 }
 
-gs_status gs_kid_kernels_new(const float *real, int n_real, const float *fake, int n_fake, int d, const gs_kid_opts *o, gs_kid_kernels **out)
+gs_status gs_kid_kernels_new(const float *real, int n_real, const float *fake, int n_fake, int d, const gs_kid_opts *o,
+                             gs_kid_kernels **out)
 {
     const float *set[2] = { real, fake };
     gs_kid_kernels *s = gs_xalloc(sizeof *s);
@@ -39,7 +41,8 @@ gs_status gs_kid_kernels_new(const float *real, int n_real, const float *fake, i
     s->n[0] = n_real;
     s->n[1] = n_fake;
     if (n_real < 2 || n_fake < 2 || d < 1 || o->degree < 1) {
-        TRY(gs_fail(GS_EINVAL, "kernel distance of %d and %d features of width %d: wants 2 or more of each", n_real, n_fake, d));
+        TRY(gs_fail(GS_EINVAL, "kernel distance of %d and %d features of width %d: wants 2 or more of each", n_real,
+                    n_fake, d));
     }
     for (int i = 0; i < 2; i++) {
         const size_t n = (size_t)s->n[i];
@@ -97,7 +100,8 @@ static gs_status estimate(const gs_kid_kernels *s, rows real, rows fake, double 
     for (int i = 0; i < 2; i++) {
         const int n = set[i].n;
 
-        if (n < 2) return gs_fail(GS_EINVAL, "kernel distance of %d and %d features: wants 2 or more of each", real.n, fake.n);
+        if (n < 2)
+            return gs_fail(GS_EINVAL, "kernel distance of %d and %d features: wants 2 or more of each", real.n, fake.n);
         mean[i] = 0;
         for (int y = 0; y < n; y++) {
             const double *k = s->k[i] + (size_t)row(set[i], y) * s->n[i];
@@ -146,8 +150,8 @@ static int block_start(int n, int blocks, int i)
     return i * size + GS_MAX(0, i - small);
 }
 
-gs_status gs_kid_blocks(const gs_kid_kernels *s, const int32_t *order_real, const int32_t *order_fake, int block, double *values, double *mean,
-                        double *stderr_mean)
+gs_status gs_kid_blocks(const gs_kid_kernels *s, const int32_t *order_real, const int32_t *order_fake, int block,
+                        double *values, double *mean, double *stderr_mean)
 {
     const int32_t *order[2] = { order_real, order_fake };
     const int blocks = gs_kid_block_count(s->n[0], s->n[1], block);
@@ -159,7 +163,8 @@ gs_status gs_kid_blocks(const gs_kid_kernels *s, const int32_t *order_real, cons
         for (int k = 0; k < 2; k++) {
             const int first = block_start(s->n[k], blocks, i);
 
-            r[k] = (rows){ .index = order[k] ? order[k] + first : NULL, .first = first, .n = block_start(s->n[k], blocks, i + 1) - first };
+            r[k] = (rows){ .index = order[k] ? order[k] + first : NULL, .first = first,
+                           .n = block_start(s->n[k], blocks, i + 1) - first };
         }
         st = estimate(s, r[0], r[1], &values[i]);
         if (st != GS_OK) return st;
@@ -169,8 +174,8 @@ gs_status gs_kid_blocks(const gs_kid_kernels *s, const int32_t *order_real, cons
     return GS_OK;
 }
 
-gs_status gs_kid_subsets(const gs_kid_kernels *s, const int32_t *rows_real, const int32_t *rows_fake, int subsets, int size, double *values,
-                         double *mean, double *deviation)
+gs_status gs_kid_subsets(const gs_kid_kernels *s, const int32_t *rows_real, const int32_t *rows_fake, int subsets,
+                         int size, double *values, double *mean, double *deviation)
 {
     for (size_t i = 0; i < (size_t)subsets * (size_t)size; i++) {
         if (rows_real[i] < 0 || rows_real[i] >= s->n[0] || rows_fake[i] < 0 || rows_fake[i] >= s->n[1]) {
@@ -179,7 +184,8 @@ gs_status gs_kid_subsets(const gs_kid_kernels *s, const int32_t *rows_real, cons
     }
     for (int i = 0; i < subsets; i++) {
         const size_t at = (size_t)i * size;
-        const gs_status st = estimate(s, (rows){ .index = rows_real + at, .n = size }, (rows){ .index = rows_fake + at, .n = size }, &values[i]);
+        const gs_status st = estimate(s, (rows){ .index = rows_real + at, .n = size },
+                                      (rows){ .index = rows_fake + at, .n = size }, &values[i]);
 
         if (st != GS_OK) return st;
     }
@@ -205,16 +211,16 @@ static gs_status plan(int n_real, int n_fake, const gs_kid_protocol *o, gs_kid_s
         out->subsets = gs_kid_block_count(n_real, n_fake, o->block);
         out->size = o->block;
         if (least / out->subsets < 2) {
-            return gs_fail(GS_EINVAL, "kernel distance in blocks of %d: %d and %d pictures are too few or too unequal: a block of the smaller set would "
-                           "have %d", o->block, n_real, n_fake, least / out->subsets);
+            return gs_fail(GS_EINVAL, "kernel distance in blocks of %d: %d and %d pictures are too few or too unequal: "
+                           "a block of the smaller set would have %d", o->block, n_real, n_fake, least / out->subsets);
         }
         return GS_OK;
     }
     out->subsets = o->subsets ? o->subsets : 100;
     out->size = o->size ? o->size : GS_MIN(1000, least / 2);
     if (out->subsets < 1 || out->size < 2 || out->size > least) {
-        return gs_fail(GS_EINVAL, "kernel distance on %d subsets of %d: there are %d and %d pictures; wants 2 or more in a subset and as many in either "
-                       "set", out->subsets, out->size, n_real, n_fake);
+        return gs_fail(GS_EINVAL, "kernel distance on %d subsets of %d: there are %d and %d pictures; wants 2 or more "
+                       "in a subset and as many in either set", out->subsets, out->size, n_real, n_fake);
     }
     return GS_OK;
 }

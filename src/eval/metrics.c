@@ -1,8 +1,8 @@
 /* Frechet distance of two sets of feature vectors.
  *
- * The trace of (S1 S2)^1/2 is the sum of the singular values of F1 F2^T for any factors S = F^T F. Centred rows are such a factor of as many rows as
- * there are vectors; where these are more than the features, Cholesky's is the smaller one. So no matrix root is needed, and a hundred
- * vectors of width 2048 cost a 100 x 100 problem. */
+ * The trace of (S1 S2)^1/2 is the sum of the singular values of F1 F2^T for any factors S = F^T F. Centred rows are
+ * such a factor of as many rows as there are vectors; where these are more than the features, Cholesky's is the
+ * smaller one. So no matrix root is needed, and a hundred vectors of width 2048 cost a 100 x 100 problem. */
 #include "eval/metrics.h"
 
 #include <float.h>
@@ -32,8 +32,8 @@ static void centre(double *rows, double *mean, const float *x, int n, int d)
         for (int k = 0; k < d; k++) rows[(size_t)i * d + k] = x[(size_t)i * d + k] - mean[k];
 }
 
-/* s (d x d, lower triangle) <- L with L L^T = s, zeros above. Pivots that are rounding noise beside the largest element give a zero column,
- * which is a change of s by that noise. */
+/* s (d x d, lower triangle) <- L with L L^T = s, zeros above. Pivots that are rounding noise beside the largest
+ * element give a zero column, which is a change of s by that noise. */
 static void cholesky(double *s, double *work, int d)
 {
     double floor = 0;
@@ -127,7 +127,8 @@ done:
     return st;
 }
 
-gs_status gs_frechet(const float *real, int n_real, const float *fake, int n_fake, int d, double *mean_term, double *cov_term)
+gs_status gs_frechet(const float *real, int n_real, const float *fake, int n_fake, int d, double *mean_term,
+                     double *cov_term)
 {
     factor f[2] = { { 0 }, { 0 } };
     const factor *small, *large;
@@ -136,7 +137,8 @@ gs_status gs_frechet(const float *real, int n_real, const float *fake, int n_fak
     size_t square;
 
     if (n_real < 2 || n_fake < 2 || d < 1) {
-        return gs_fail(GS_EINVAL, "Frechet distance of %d and %d features of width %d: wants 2 or more of each", n_real, n_fake, d);
+        return gs_fail(GS_EINVAL, "Frechet distance of %d and %d features of width %d: wants 2 or more of each",
+                       n_real, n_fake, d);
     }
     if (!gs_mul_size((size_t)d, (size_t)d, &square)) return gs_fail(GS_ELIMIT, "features of width %d", d);
     TRY(factor_make(&f[0], real, n_real, d));

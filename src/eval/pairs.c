@@ -59,7 +59,8 @@ static gs_status find_column(const char *path, const char *name, char *const *he
         if (strcmp(header[*column], name) == 0) return GS_OK;
         gs_str_printf(&all, "%s%.40s", *column ? ", " : "", header[*column]);
     }
-    st = gs_fail(GS_EFORMAT, "%s: no column {%.60s}; its first line names: %.400s; {1} is the first one by number", path, name, gs_str_c(&all));
+    st = gs_fail(GS_EFORMAT, "%s: no column {%.60s}; its first line names: %.400s; {1} is the first one by number",
+                 path, name, gs_str_c(&all));
     gs_str_free(&all);
     return st;
 }
@@ -82,17 +83,22 @@ static gs_status pattern_make(pattern *p, const char *path, const char *text, ch
         at = close + 1;
     }
     p->text[p->n] = at;
-    if (p->n == 0) return gs_fail(GS_EUSAGE, "pairs: \"%s\": no column in it; {1} is the first, {NAME} one that the table's first line names", text);
+    if (p->n == 0)
+        return gs_fail(GS_EUSAGE, "pairs: \"%s\": no column in it; {1} is the first, {NAME} one that the table's first "
+                                  "line names", text);
     return GS_OK;
 }
 
 /* The name of a row's picture into out (emptied first); *has false when a column is empty or "-". */
-static gs_status pattern_fill(const pattern *p, const char *path, int line, char *const *columns, int n, gs_str *out, bool *has)
+static gs_status pattern_fill(const pattern *p, const char *path, int line, char *const *columns, int n, gs_str *out,
+                              bool *has)
 {
     out->len = 0;
     *has = true;
     for (int i = 0; i < p->n; i++) {
-        if (p->column[i] >= n) return gs_fail(GS_EFORMAT, "%s: line %d has %d columns, number %d is wanted", path, line, n, p->column[i] + 1);
+        if (p->column[i] >= n)
+            return gs_fail(GS_EFORMAT, "%s: line %d has %d columns, number %d is wanted", path, line, n,
+                           p->column[i] + 1);
         if (!*columns[p->column[i]] || strcmp(columns[p->column[i]], "-") == 0) *has = false;
         gs_str_printf(out, "%s%s", p->text[i], columns[p->column[i]]);
     }
@@ -100,8 +106,8 @@ static gs_status pattern_fill(const pattern *p, const char *path, int line, char
     return GS_OK;
 }
 
-gs_status gs_pairs_read(const char *path, const char *name_a, const char *name_b, const gs_gallery *a, const gs_gallery *b, int *partner_a,
-                        int *partner_b, int *n)
+gs_status gs_pairs_read(const char *path, const char *name_a, const char *name_b, const gs_gallery *a,
+                        const gs_gallery *b, int *partner_a, int *partner_b, int *n)
 {
     pattern p[2] = { { 0 }, { 0 } };
     gs_str name[2] = { { 0 }, { 0 } }, first[2] = { { 0 }, { 0 } };
@@ -149,8 +155,9 @@ gs_status gs_pairs_read(const char *path, const char *name_a, const char *name_b
         if (partner_b[at[1]] < 0) partner_b[at[1]] = at[0];
     }
     if (*n == 0) {
-        TRY(gs_fail(GS_EFORMAT, "%s: no row names a picture of %s and one of %s; the first looked for was \"%s\" with \"%s\": --pair-a and --pair-b say how "
-                    "a row's columns make the names", path, a->dir, b->dir, gs_str_c(&first[0]), gs_str_c(&first[1])));
+        TRY(gs_fail(GS_EFORMAT, "%s: no row names a picture of %s and one of %s; the first looked for was \"%s\" with \"%s\": "
+                    "--pair-a and --pair-b say how a row's columns make the names", path, a->dir, b->dir,
+                    gs_str_c(&first[0]), gs_str_c(&first[1])));
     }
 done:
     for (int k = 0; k < 2; k++) {

@@ -21,7 +21,8 @@ static void window(double w[WINDOW])
     for (int i = 0; i < WINDOW; i++) w[i] /= sum;
 }
 
-/* Weighted sums of a, b, a^2, b^2, a b over every window, one axis after the other: rows first into `part` (5 planes of h x ow). */
+/* Weighted sums of a, b, a^2, b^2, a b over every window, one axis after the other: rows first into `part` (5 planes
+ * of h x ow). */
 static double ssim_channel(const gs_image *a, const gs_image *b, int c, const double w[WINDOW], double *part)
 {
     const int ow = a->w - WINDOW + 1, oh = a->h - WINDOW + 1;
@@ -48,7 +49,8 @@ static double ssim_channel(const gs_image *a, const gs_image *b, int c, const do
             for (int i = 0; i < 5; i++)
                 for (int k = 0; k < WINDOW; k++) s[i] += w[k] * part[(size_t)i * plane + (size_t)(y + k) * ow + x];
             mean2 = s[0] * s[0] + s[1] * s[1];
-            total += (2 * s[0] * s[1] + c1) * (2 * (s[4] - s[0] * s[1]) + c2) / ((mean2 + c1) * (s[2] + s[3] - mean2 + c2));
+            total += (2 * s[0] * s[1] + c1) * (2 * (s[4] - s[0] * s[1]) + c2)
+                   / ((mean2 + c1) * (s[2] + s[3] - mean2 + c2));
         }
     return total / ((double)ow * oh);
 }
@@ -59,9 +61,11 @@ gs_status gs_pixel_compare(const gs_image *a, const gs_image *b, gs_pixel_score 
     double w[WINDOW], square = 0, *part;
 
     *out = (gs_pixel_score){ 0 };
-    if (a->c != 3 || b->c != 3) return gs_fail(GS_EINVAL, "comparing pictures of %d and %d channels: wants 3", a->c, b->c);
+    if (a->c != 3 || b->c != 3)
+        return gs_fail(GS_EINVAL, "comparing pictures of %d and %d channels: wants 3", a->c, b->c);
     if (a->w != b->w || a->h != b->h || a->w < WINDOW || a->h < WINDOW)
-        return gs_fail(GS_ESHAPE, "comparing pictures of %d x %d and %d x %d: wants one size, %d or more", a->w, a->h, b->w, b->h, WINDOW);
+        return gs_fail(GS_ESHAPE, "comparing pictures of %d x %d and %d x %d: wants one size, %d or more", a->w, a->h,
+                       b->w, b->h, WINDOW);
     part = gs_try_alloc((size_t)a->w * a->h, 5 * sizeof *part, "windows of a picture");
     if (!part) return GS_ENOMEM;
     for (size_t i = 0; i < n; i++) {

@@ -9,8 +9,9 @@
 typedef struct gs_pixel_score {
     double l1;   /* mean absolute difference over pixels and channels */
     double psnr; /* 10 log10(1 / mean squared difference), at most GS_PSNR_MAX */
-    double ssim; /* Wang et al. 2004: Gaussian window 11 x 11 of sigma 1.5, K1 = 0.01, K2 = 0.03, windows inside the picture only; mean over
-                  * windows and channels. 1 for equal pictures */
+    /* Wang et al. 2004: Gaussian window 11 x 11 of sigma 1.5, K1 = 0.01, K2 = 0.03, windows inside the picture only;
+     * mean over windows and channels. 1 for equal pictures */
+    double ssim;
 } gs_pixel_score;
 
 /* GS_ESHAPE: sizes differ, or are below 11 x 11; GS_EINVAL: not 3 channels. */

@@ -71,7 +71,8 @@ static gs_status open_domain(run *r, int d)
         }
     }
     if (!dir || !gs_dir_exists(dir)) {
-        TRY(gs_fail(GS_EIO, "%s: there is no folder of domain %c's pictures%s%s: say where they are: --folder-%c DIR", gs_snapshot_path(r->s), 'A' + d,
+        TRY(gs_fail(GS_EIO, "%s: there is no folder of domain %c's pictures%s%s: say where they are: --folder-%c DIR",
+                    gs_snapshot_path(r->s), 'A' + d,
                     dir ? " at " : "", dir ? dir : "", 'a' + d));
     }
     TRY(gs_gallery_open(dir, &r->pictures[d]));
@@ -88,7 +89,8 @@ static gs_status open_pairs(run *r)
     if (!r->o->pairs) return GS_OK;
     r->partner[0] = gs_xalloc((size_t)a->n * sizeof *r->partner[0]);
     r->partner[1] = gs_xalloc((size_t)b->n * sizeof *r->partner[1]);
-    return gs_pairs_read(r->o->pairs, r->o->pair_name[0], r->o->pair_name[1], a, b, r->partner[0], r->partner[1], &r->out->pairs);
+    return gs_pairs_read(r->o->pairs, r->o->pair_name[0], r->o->pair_name[1], a, b, r->partner[0], r->partner[1],
+                         &r->out->pairs);
 }
 
 static gs_status open_plans(run *r, gs_device *d)
@@ -100,7 +102,8 @@ static gs_status open_plans(run *r, gs_device *d)
 
     for (; r->system->directions[n]; n++) {}
     if (n != 2 || r->info.channels != 3 || r->info.height != r->info.width) {
-        TRY(gs_fail(GS_EUSAGE, "eval: system %s translates in %d directions, pictures of %d channels; two directions and square RGB are wanted",
+        TRY(gs_fail(GS_EUSAGE, "eval: system %s translates in %d directions, pictures of %d channels; two directions "
+                               "and square RGB are wanted",
                     r->system->name, n, r->info.channels));
     }
     TRY(gs_store_new(d, 0, &r->store));
@@ -132,11 +135,13 @@ static gs_status choose(run *r)
         const bool wanted = !r->o->direction || strcmp(names[k], r->o->direction) == 0;
 
         if (wanted && !r->plan[k] && r->o->direction)
-            return gs_fail(GS_EFORMAT, "%s: the networks of direction %s are not in this file", gs_snapshot_path(r->s), names[k]);
+            return gs_fail(GS_EFORMAT, "%s: the networks of direction %s are not in this file", gs_snapshot_path(r->s),
+                           names[k]);
         r->out->direction[k].measured = wanted && r->plan[k];
     }
     if (!r->out->direction[0].measured && !r->out->direction[1].measured)
-        return gs_fail(GS_EUSAGE, "eval: --direction %.40s: there are: %s, %s", r->o->direction ? r->o->direction : "", names[0], names[1]);
+        return gs_fail(GS_EUSAGE, "eval: --direction %.40s: there are: %s, %s", r->o->direction ? r->o->direction : "",
+                       names[0], names[1]);
     return GS_OK;
 }
 
@@ -183,7 +188,8 @@ static gs_status difference(const run *r, const float *a, const float *b, double
 
     for (size_t i = 0; i < n; i++) sum += fabs((double)a[i] - (double)b[i]);
     *l1 = sum / (double)n / (r->info.unit_range ? 1 : 2);
-    return isfinite(*l1) ? GS_OK : gs_fail(GS_ENUMERIC, "%s: a translation has pixels that are not finite numbers", gs_snapshot_path(r->s));
+    return isfinite(*l1) ? GS_OK : gs_fail(GS_ENUMERIC, "%s: a translation has pixels that are not finite numbers",
+                                           gs_snapshot_path(r->s));
 }
 
 static gs_status compare_pair(gs_pair_figures *f, const gs_image *a, const gs_image *partner)
@@ -295,7 +301,8 @@ static gs_status measure(run *r, int direction)
         TRY(i < sources ? source_picture(r, direction, i, &p) : target_picture(r, direction, i - sources, &p));
         if (gs_now() - shown < 0.2) continue;
         shown = gs_now();
-        tell(r, false, "%s: %d of %d pictures translated, %s left", name, i + 1, all, gs_seconds_text(t, (shown - start) / (i + 1) * (all - i - 1)));
+        tell(r, false, "%s: %d of %d pictures translated, %s left", name, i + 1, all,
+             gs_seconds_text(t, (shown - start) / (i + 1) * (all - i - 1)));
     }
     if (r->judge) TRY(gs_judge_flush(r->judge, &p.fake));
     tell(r, true, "%s: %d pictures translated in %s", name, all, gs_seconds_text(t, gs_now() - start));
@@ -325,21 +332,25 @@ static gs_status open_judge(run *r, gs_device *d)
     for (int k = 0; k < 2; k++) {
         const gs_gallery *g = &r->pictures[k];
 
-        TRY(gs_judge_files(r->judge, g->paths, g->n, gs_gallery_key(g), r->o->no_cache, g->dir, r->o->progress, r->o->user, &r->real[k]));
+        TRY(gs_judge_files(r->judge, g->paths, g->n, gs_gallery_key(g), r->o->no_cache, g->dir, r->o->progress,
+                           r->o->user, &r->real[k]));
     }
 done:
     return st;
 }
 
-gs_status gs_translate_eval_run(gs_device *d, const gs_snapshot *s, const gs_translate_eval_opts *o, gs_translate_eval *out)
+gs_status gs_translate_eval_run(gs_device *d, const gs_snapshot *s, const gs_translate_eval_opts *o,
+                                gs_translate_eval *out)
 {
     const gs_setup *setup = gs_snapshot_setup(s);
     run r = { .o = o, .s = s, .system = setup->system, .info = gs_snapshot_picture(s), .out = out };
     const double start = gs_now();
     gs_status st = GS_OK;
 
-    *out = (gs_translate_eval){ .system = setup->system->name, .side = r.info.width, .names = setup->system->directions };
-    if (o->pairs && o->max_pictures) TRY(gs_fail(GS_EUSAGE, "eval: --pairs goes with all pictures: leave --pictures out"));
+    *out = (gs_translate_eval){ .system = setup->system->name, .side = r.info.width,
+                                .names = setup->system->directions };
+    if (o->pairs && o->max_pictures)
+        TRY(gs_fail(GS_EUSAGE, "eval: --pairs goes with all pictures: leave --pictures out"));
     for (int k = 0; k < 2; k++) TRY(open_domain(&r, k));
     TRY(open_pairs(&r));
     for (int k = 0; k < 2; k++) {

@@ -1,15 +1,17 @@
 /* Evaluation of a system that translates pictures between domains A and B, in either direction:
  *
- *   KID, FID   features (judge.h) of the translated test pictures of one domain against those of the other domain's own test pictures, and,
- *              as what there was to begin with, of the untranslated ones. Want Inception-v3's weights
+ *   KID, FID   features (judge.h) of the translated test pictures of one domain against those of the other domain's
+ *              own test pictures, and, as what there was to begin with, of the untranslated ones. Want Inception-v3's
+ *              weights
  *   cycle      mean absolute difference of a picture and its translation there and back
  *   identity   of a picture of the target domain and its translation "into" its own domain
  *   colours    means and deviations of the channels: of the source, the translations, the target
- *   pairs      where a table says which picture of the other domain is the same thing: L1, PSNR, SSIM of translation and true partner, and
- *              of the untranslated picture and the partner
+ *   pairs      where a table says which picture of the other domain is the same thing: L1, PSNR, SSIM of translation
+ *              and true partner, and of the untranslated picture and the partner
  *
- * Values of pixels lie in [0,1]. A picture is resized to the model's side as the system does it, and the translation is rounded to 8 bits, as
- * "gesso generate" would save it, before anything is measured; only what goes back in the cycle is not. */
+ * Values of pixels lie in [0,1]. A picture is resized to the model's side as the system does it, and the translation
+ * is rounded to 8 bits, as "gesso generate" would save it, before anything is measured; only what goes back in the
+ * cycle is not. */
 #ifndef GS_EVAL_TRANSLATE_EVAL_H
 #define GS_EVAL_TRANSLATE_EVAL_H
 
@@ -22,7 +24,8 @@
 
 typedef struct gs_translate_eval_opts { /* zero value: what needs no weights and no table, of all pictures */
     const char *inception;  /* weights; NULL: no KID and FID */
-    const char *folder[2];  /* pictures of A and of B; NULL: the configuration's test folders, or its training folders where there are none */
+    /* pictures of A and of B; NULL: the configuration's test folders, or its training folders where there are none */
+    const char *folder[2];
     const char *direction;  /* "A2B"; NULL: all that the snapshot has */
     const char *pairs;      /* table; NULL: none */
     const char *pair_name[2]; /* see gs_pairs_read */
@@ -71,9 +74,10 @@ typedef struct gs_translate_eval {
     double seconds;
 } gs_translate_eval;
 
-/* GS_EUSAGE, GS_EIO, GS_EFORMAT for folders, tables and weights; GS_EINVAL when there are too few pictures for the protocol, said before anything is
- * translated. gs_translate_eval_free afterwards, also after a failure. */
-gs_status gs_translate_eval_run(gs_device *d, const gs_snapshot *s, const gs_translate_eval_opts *o, gs_translate_eval *out);
+/* GS_EUSAGE, GS_EIO, GS_EFORMAT for folders, tables and weights; GS_EINVAL when there are too few pictures for the
+ * protocol, said before anything is translated. gs_translate_eval_free afterwards, also after a failure. */
+gs_status gs_translate_eval_run(gs_device *d, const gs_snapshot *s, const gs_translate_eval_opts *o,
+                                gs_translate_eval *out);
 void gs_translate_eval_free(gs_translate_eval *e);
 
 void gs_translate_eval_text(const gs_translate_eval *e, gs_str *out);

@@ -25,7 +25,8 @@ static void row(gs_str *s, const char *name, const gs_average *translated, const
 
 static void colours(gs_str *s, const char *name, const double mean[3], const double deviation[3])
 {
-    gs_str_printf(s, "  %-20s   %.3f %.3f %.3f   deviations %.3f %.3f %.3f\n", name, mean[0], mean[1], mean[2], deviation[0], deviation[1], deviation[2]);
+    gs_str_printf(s, "  %-20s   %.3f %.3f %.3f   deviations %.3f %.3f %.3f\n", name, mean[0], mean[1], mean[2],
+                  deviation[0], deviation[1], deviation[2]);
 }
 
 static void direction_text(const gs_translate_eval *e, int k, gs_str *s)
@@ -34,16 +35,21 @@ static void direction_text(const gs_translate_eval *e, int k, gs_str *s)
     const gs_kid_score *kid = &d->translated.kid;
     const char *name = e->names[k];
 
-    gs_str_printf(s, "\n%s: %d pictures of %s against %d of %s\n", name, e->n[k], e->folder[k], e->n[!k], e->folder[!k]);
-    if (e->has_distance || d->pair_translated.l1.n) gs_str_printf(s, "  %-20s%20s%20s\n", "", "translated", "untranslated");
+    gs_str_printf(s, "\n%s: %d pictures of %s against %d of %s\n", name, e->n[k], e->folder[k], e->n[!k],
+                  e->folder[!k]);
+    if (e->has_distance || d->pair_translated.l1.n)
+        gs_str_printf(s, "  %-20s%20s%20s\n", "", "translated", "untranslated");
     if (e->has_distance) {
         gs_str_printf(s, "  %-20s", "KID x 100");
         kid_text(s, kid);
         kid_text(s, &d->untranslated.kid);
-        gs_str_printf(s, "  %d %s of %s%d, +- %s\n", kid->subsets, kid->blocks ? "blocks" : "random subsets", kid->blocks ? "at most " : "", kid->size,
+        gs_str_printf(s, "  %d %s of %s%d, +- %s\n", kid->subsets, kid->blocks ? "blocks" : "random subsets",
+                      kid->blocks ? "at most " : "", kid->size,
                       kid->blocks ? "standard error" : "standard deviation");
-        gs_str_printf(s, "  %-20s%9.2f           %9.2f           all pictures at once\n", "", 100 * kid->whole, 100 * d->untranslated.kid.whole);
-        gs_str_printf(s, "  %-20s%9.2f           %9.2f           means %.2f, covariances %.2f\n", "FID", d->translated.fid, d->untranslated.fid,
+        gs_str_printf(s, "  %-20s%9.2f           %9.2f           all pictures at once\n", "", 100 * kid->whole,
+                      100 * d->untranslated.kid.whole);
+        gs_str_printf(s, "  %-20s%9.2f           %9.2f           means %.2f, covariances %.2f\n", "FID",
+                      d->translated.fid, d->untranslated.fid,
                       d->translated.fid_mean_term, d->translated.fid - d->translated.fid_mean_term);
     }
     if (d->pair_translated.l1.n) {
@@ -52,8 +58,12 @@ static void direction_text(const gs_translate_eval *e, int k, gs_str *s)
         row(s, "PSNR, dB", &d->pair_translated.psnr, &d->pair_untranslated.psnr, 2);
         row(s, "SSIM", &d->pair_translated.ssim, &d->pair_untranslated.ssim, 4);
     }
-    if (d->cycle.n) gs_str_printf(s, "  %-20s%9.4f   L1 of %c and %c2%c2%c\n", "cycle", gs_average_value(&d->cycle), name[0], name[0], name[2], name[0]);
-    if (d->identity.n) gs_str_printf(s, "  %-20s%9.4f   L1 of %c and %c through %s\n", "identity", gs_average_value(&d->identity), name[2], name[2], name);
+    if (d->cycle.n)
+        gs_str_printf(s, "  %-20s%9.4f   L1 of %c and %c2%c2%c\n", "cycle", gs_average_value(&d->cycle), name[0],
+                      name[0], name[2], name[0]);
+    if (d->identity.n)
+        gs_str_printf(s, "  %-20s%9.4f   L1 of %c and %c through %s\n", "identity", gs_average_value(&d->identity),
+                      name[2], name[2], name);
     colours(s, "colours, source", d->mean[0], d->deviation[0]);
     colours(s, "colours, translated", d->mean[1], d->deviation[1]);
     colours(s, "colours, target", d->mean[2], d->deviation[2]);
@@ -66,9 +76,11 @@ void gs_translate_eval_text(const gs_translate_eval *e, gs_str *s)
     }
     if (e->has_distance) {
         gs_str_printf(s, "KID and FID by %s (%s)%s\n", e->weights, gs_inception_graph_name(e->graph),
-                      e->graph == GS_INCEPTION_FID2015 ? "" : ": published figures are on the weights of 2015, do not compare with them");
+                      e->graph == GS_INCEPTION_FID2015 ? ""
+                          : ": published figures are on the weights of 2015, do not compare with them");
         if (GS_MIN(e->n[0], e->n[1]) < GS_INCEPTION_FEATURES)
-            gs_str_printf(s, "FID of fewer than %d pictures is too large, by an amount that depends on their number; KID is not\n", GS_INCEPTION_FEATURES);
+            gs_str_printf(s, "FID of fewer than %d pictures is too large, by an amount that depends on their number; "
+                             "KID is not\n", GS_INCEPTION_FEATURES);
     }
     for (int k = 0; k < 2; k++)
         if (e->direction[k].measured) direction_text(e, k, s);

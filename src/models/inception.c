@@ -1,5 +1,5 @@
-/* Inception-v3, top to bottom. Every unit is a convolution without bias, batch norm by its running statistics, ReLU. Branches of a block
- * are concatenated in the order written. */
+/* Inception-v3, top to bottom. Every unit is a convolution without bias, batch norm by its running statistics, ReLU.
+ * Branches of a block are concatenated in the order written. */
 #include "models/inception.h"
 
 #include <stddef.h>
@@ -12,7 +12,8 @@ typedef struct pass {
 } pass;
 
 /* x (N,C,H,W) -> (N,out,OH,OW). */
-static gs_node *unit(pass *p, gs_node *x, const char *name, int64_t out, int kh, int kw, int stride, int pad_h, int pad_w)
+static gs_node *unit(pass *p, gs_node *x, const char *name, int64_t out, int kh, int kw, int stride, int pad_h,
+                     int pad_w)
 {
     const int64_t in = gs_node_dim(x, 1);
     const gs_init init = { GS_INIT_TORCH_LINEAR, (double)(in * kh * kw), 0 };
@@ -36,8 +37,15 @@ static gs_node *square(pass *p, gs_node *x, const char *name, int64_t out, int k
 static gs_node *conv1x1(pass *p, gs_node *x, const char *name, int64_t out) { return square(p, x, name, out, 1, 1, 0); }
 
 /* 1 x kernel and kernel x 1, size kept. */
-static gs_node *across(pass *p, gs_node *x, const char *name, int64_t out, int kernel) { return unit(p, x, name, out, 1, kernel, 1, 0, kernel / 2); }
-static gs_node *down(pass *p, gs_node *x, const char *name, int64_t out, int kernel) { return unit(p, x, name, out, kernel, 1, 1, kernel / 2, 0); }
+static gs_node *across(pass *p, gs_node *x, const char *name, int64_t out, int kernel)
+{
+    return unit(p, x, name, out, 1, kernel, 1, 0, kernel / 2);
+}
+
+static gs_node *down(pass *p, gs_node *x, const char *name, int64_t out, int kernel)
+{
+    return unit(p, x, name, out, kernel, 1, 1, kernel / 2, 0);
+}
 
 static gs_node *halve(gs_node *x)
 {

@@ -18,7 +18,8 @@ static gs_status build(gs_graph *g, const golden_case *c)
     gs_inception_out out;
     gs_shape shape;
 
-    if (graph && strcmp(graph, "fid2015") != 0 && strcmp(graph, "tv") != 0) return gs_fail(GS_EFORMAT, "%s: inception = %s", c->path, graph);
+    if (graph && strcmp(graph, "fid2015") != 0 && strcmp(graph, "tv") != 0)
+        return gs_fail(GS_EFORMAT, "%s: inception = %s", c->path, graph);
     if (stored) shape = golden_shape(stored);
     else if (shapes && sscanf(shapes, "image=%lld,%lld,%lld,%lld", &n, &ch, &h, &w) == 4) shape = GS_SHAPE(n, ch, h, w);
     else return gs_fail(GS_EFORMAT, "%s: the shape of the feed image is not said", c->path);
@@ -42,7 +43,8 @@ static gs_status run(golden_case *c, gs_device *d)
     float *image = NULL;
     gs_status st = GS_OK;
 
-    if (strcmp(c->kind, "forward") != 0) TRY(gs_fail(GS_EFORMAT, "%s: kind %s: this network runs forward only", c->path, c->kind));
+    if (strcmp(c->kind, "forward") != 0)
+        TRY(gs_fail(GS_EFORMAT, "%s: kind %s: this network runs forward only", c->path, c->kind));
     TRY(build(g, c));
     TRY(golden_exec_new(g, d, &e));
     TRY(golden_load_state(e, g, c));
