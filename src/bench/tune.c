@@ -77,13 +77,15 @@ static void add_use(work *w, const gs_use *u)
 static gs_status add_step(work *w, const gs_setup *s, int batch)
 {
     gs_graph *g = gs_graph_new();
+    gs_compile_opts opts = gs_setup_compile_opts(s);
     gs_plan *p = NULL;
     const gs_use *uses;
     gs_status st = GS_OK;
     int n;
 
+    opts.dry_run = true;
     TRY(s->system->build_step(s->model, g, batch));
-    TRY(gs_compile(g, w->d, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+    TRY(gs_compile(g, w->d, NULL, &opts, &p));
     n = gs_plan_uses(p, &uses);
     for (int i = 0; i < n; i++) add_use(w, &uses[i]);
 done:
@@ -179,6 +181,7 @@ done:
 
 static gs_status prepare(race *r, candidate *k)
 {
+    const gs_conv *conv = &r->c->problem.conv;
     char name[GS_TUNING_NAME];
     gs_node *y;
     gs_status st = GS_OK;
@@ -187,7 +190,7 @@ static gs_status prepare(race *r, candidate *k)
     k->g = gs_graph_new();
     y = gs_problem_build(k->g, &r->c->problem, 0);
     TRY(gs_graph_status(k->g));
-    TRY(gs_compile(k->g, r->w->d, r->store, &(gs_compile_opts){ .use = name }, &k->plan));
+    TRY(gs_compile(k->g, r->w->d, r->store, &(gs_compile_opts){ .use = name, .no_winograd = conv->no_winograd }, &k->plan));
     r->count = gs_shape_count(gs_node_shape(y));
     for (int i = 0; i < k->g->n_inputs; i++) {
         const int64_t n = gs_shape_count(k->g->inputs[i].node->shape);

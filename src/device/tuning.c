@@ -359,31 +359,28 @@ static gs_status end(gs_device *d, int lock)
 gs_status gs_tuning_set_verdict(gs_device *d, const char *variant, gs_verdict verdict, const char *why)
 {
     int lock;
-    gs_status st = begin(of(d), &lock), written;
+    const gs_status ready = begin(of(d), &lock), st = put_verdict(of(d), variant, verdict, why); /* in memory, whatever becomes of the file */
+    const gs_status written = ready == GS_OK ? end(d, lock) : ready;
 
-    if (st == GS_OK) st = put_verdict(of(d), variant, verdict, why);
-    written = end(d, lock);
     return st == GS_OK ? written : st;
 }
 
 gs_status gs_tuning_set_choice(gs_device *d, const gs_choice *c)
 {
     int lock;
-    gs_status st = begin(of(d), &lock), written;
+    const gs_status ready = begin(of(d), &lock), st = put_choice(of(d), c); /* in memory, whatever becomes of the file */
+    const gs_status written = ready == GS_OK ? end(d, lock) : ready;
 
-    if (st == GS_OK) st = put_choice(of(d), c);
-    written = end(d, lock);
     return st == GS_OK ? written : st;
 }
 
 gs_status gs_tuning_forget_choices(gs_device *d)
 {
     int lock;
-    gs_status st = begin(of(d), &lock), written;
+    const gs_status ready = begin(of(d), &lock);
 
     of(d)->n_choices = 0;
-    written = end(d, lock);
-    return st == GS_OK ? written : st;
+    return ready == GS_OK ? end(d, lock) : ready;
 }
 
 gs_status gs_tuning_use(gs_device *d, const char *text, const char *name, bool *foreign, bool *worse)

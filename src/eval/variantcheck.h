@@ -25,12 +25,11 @@ gs_node *gs_problem_build(gs_graph *g, const gs_problem *q, int i);
 /* "gemm nn 33x65x31", "conv.dw x 2,3,9,7 w 4,3,3,3 stride 2x2 pad 1x1"; returns text. */
 const char *gs_problem_text(const gs_problem *q, char text[128]);
 
-/* Checks all variants of all families; *out has *n entries (free()). progress, before each variant that has problems, may be NULL. Only a device that
- * cannot be used at all gives another status than GS_OK. */
+/* Checks all variants of all families and writes each verdict to the device's store; *out has *n entries (free()). progress, before each variant, may be
+ * NULL. Returns what went wrong with writing, GS_EIO; then the verdicts hold in memory, until the device is closed. */
 gs_status gs_variants_check(gs_device *d, void (*progress)(void *user, const char *name), void *user, gs_variantcheck **out, int *n);
-/* One variant. */
-gs_status gs_variant_check(gs_device *d, gs_family f, const gs_variant *v, gs_variantcheck *out);
-
+/* One variant; writes nothing. */
+void gs_variant_check(gs_device *d, gs_family f, const gs_variant *v, gs_variantcheck *out);
 /* Writes the verdicts to the device's store; what is not for the device is left out. */
 gs_status gs_variants_keep(gs_device *d, const gs_variantcheck *v, int n);
 

@@ -42,9 +42,9 @@ void gs_problem_class(const gs_problem *q, char class[GS_TUNING_NAME])
         n = snprintf(class, GS_TUNING_NAME, "gemm.%c%c/m%lld,n%lld,k%lld,b%lld", g->ta ? 't' : 'n', g->tb ? 't' : 'n', rounded(g->m),
                      rounded(g->n), rounded(g->k), rounded(g->batch));
     else
-        n = snprintf(class, GS_TUNING_NAME, "%s/k%dx%d,s%dx%d,d%d,g%lld,c%lld,o%lld,h%lld,w%lld,n%lld", families[q->family].name, c->kh, c->kw,
+        n = snprintf(class, GS_TUNING_NAME, "%s/k%dx%d,s%dx%d,d%d,g%lld,c%lld,o%lld,h%lld,w%lld,n%lld%s%s", families[q->family].name, c->kh, c->kw,
                      c->sh, c->sw, c->dil, rounded(c->groups), rounded(c->xc / c->groups), rounded(c->yc / c->groups), rounded(c->yh),
-                     rounded(c->yw), rounded(c->n));
+                     rounded(c->yw), rounded(c->n), c->mode != GS_CONV_ZEROS ? ",edges" : "", c->no_winograd ? ",plain" : "");
     if (n >= GS_TUNING_NAME) class[0] = '\0'; /* sizes that no device holds: nothing is stored for them */
 }
 

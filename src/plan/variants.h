@@ -55,7 +55,8 @@ const char *gs_family_name(gs_family f);
 /* "conv.dw/tile:8", as the store has it. */
 void gs_variant_name(gs_family f, const gs_variant *v, char name[GS_TUNING_NAME]);
 /* The class of a problem: all that decides which variant suits, with sizes rounded up to 1, 2, 3, 4, 6, 8, 12, 16, 24, ... so that shapes within a third or
- * a half of each other share a choice. "gemm.nt/m768,n512,k128,b1", "conv.y/k3x3,s1x1,d1,g1,c64,o128,h64,w64,n1". */
+ * a half of each other share a choice. "gemm.nt/m768,n512,k128,b1", "conv.y/k3x3,s1x1,d1,g1,c64,o128,h64,w64,n1"; at the end
+ * ",edges" where what lies around the image is not zeros, and ",plain" without Winograd. */
 void gs_problem_class(const gs_problem *q, char class[GS_TUNING_NAME]);
 /* Multiply-adds counted as two. */
 double gs_problem_flops(const gs_problem *q);
