@@ -259,6 +259,76 @@ static void a_result_has_its_fields(void **state)
     cJSON_Delete(result);
 }
 
+/* ---- rounds ---- */
+
+/* Runs the rounds that `lines` asks for; what it says is the caller's to free. */
+static gs_status rounds(const char *what, const char *lines, char **said)
+{
+    size_t size;
+    FILE *in = fmemopen((void *)(uintptr_t)lines, strlen(lines), "r"), *out = open_memstream(said, &size);
+    const gs_status st = gs_bench_rounds(NULL, what, in, out);
+
+    fclose(in);
+    fclose(out);
+    return st;
+}
+
+static const char *next_line(const char *text)
+{
+    const char *end = strchr(text, '\n');
+
+    if (!end) fail_msg("no line behind %.80s", text);
+    return end + 1;
+}
+
+static void rounds_are_run_as_asked(void **state)
+{
+    static const struct { const char *what; bool op; } subjects[] = { { "gemm/64x1x256_nt", true }, { "adam/cgan_concat_G", true }, { "cgan/bars", false } };
+
+    (void)state;
+    if (!have_device()) GS_SKIP(gs_last_error());
+    for (size_t i = 0; i < GS_COUNT(subjects); i++) {
+        cJSON *o;
+        char *said;
+        const char *line;
+
+        assert_ok(rounds(subjects[i].what, "2\n3\n", &said));
+        o = cJSON_Parse(said);
+        if (!o) fail_msg("not JSON: %.200s", said);
+        assert_string_equal(at(o, "id")->valuestring, subjects[i].what);
+        assert_true(at(o, "bytes_allocated")->valuedouble >= at(o, "bytes_planned")->valuedouble && at(o, "bytes_planned")->valuedouble > 0);
+        if (subjects[i].op) assert_true(cJSON_IsTrue(at(at(o, "digest"), "finite")) && at(at(o, "digest"), "rms")->valuedouble > 0);
+        else assert_true(at(o, "batch")->valueint > 0);
+        cJSON_Delete(o);
+        line = next_line(said);
+        for (int n = 2; n <= 3; n++, line = next_line(line)) {
+            o = cJSON_Parse(line);
+            assert_int_equal(at(o, "runs")->valueint, n);
+            assert_true(at(o, "seconds")->valuedouble > 0 && at(o, "cpu_seconds")->valuedouble >= 0);
+            cJSON_Delete(o);
+        }
+        assert_int_equal(strlen(line), 0);
+        free(said);
+    }
+}
+
+static void rounds_refuse_what_they_cannot_run(void **state)
+{
+    static const char *const lines[] = { "0\n", "-1\n", "100001\n", "two\n", "\n", "1 2\n", "1000000000000000000000000000000000000000\n" };
+    char *said;
+
+    (void)state;
+    assert_fails(gs_bench_rounds("null", "cgan/bars", stdin, stdout), GS_EDEVICE, "computes nothing");
+    if (!have_device()) GS_SKIP(gs_last_error());
+    assert_fails(rounds("gemm/no_such", "1\n", &said), GS_EUSAGE, "gemm/no_such");
+    free(said);
+    for (size_t i = 0; i < GS_COUNT(lines); i++) {
+        assert_fails(rounds("gemm/64x1x256_nt", lines[i], &said), GS_EUSAGE, "from 1 to 100000");
+        assert_string_equal(next_line(said), ""); /* what it is, but no round */
+        free(said);
+    }
+}
+
 /* ---- comparing ---- */
 
 static void load_both(gs_bench_file files[2])
@@ -428,6 +498,8 @@ int main(void)
         cmocka_unit_test(adam_is_checked_by_its_definition),
         cmocka_unit_test(bad_requests_are_refused),
         cmocka_unit_test(a_result_has_its_fields),
+        cmocka_unit_test(rounds_are_run_as_asked),
+        cmocka_unit_test(rounds_refuse_what_they_cannot_run),
         cmocka_unit_test(pairs_say_how_fast_how_sure_and_whether_alike),
         cmocka_unit_test(comparisons_are_written),
         cmocka_unit_test(broken_files_are_refused),

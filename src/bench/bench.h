@@ -41,6 +41,12 @@ struct cJSON *gs_bench_list(const char *only);
 /* The process side of measuring a start: opens the device, plans and runs one step of a model ("cgan/concat", or the path of a configuration), and says so
  * on out. */
 gs_status gs_bench_first_step(const char *device, const char *model, FILE *out);
+/* For a driver that lets two programs take turns, so that a slow spell of the machine hits both: prepares one op or training step, by the id that
+ * gs_bench_list has or a configuration's path, runs it once, and says so in one line of JSON on out. Then for each line of in, a number of runs from 1 to
+ * GS_BENCH_MOST_RUNS, it does as many and writes a line {"runs", "seconds", "cpu_seconds"}: of all of them, processor seconds over all threads. Returns at the end of
+ * in. GS_EUSAGE: there is no such case, or a line is not such a number. docs/BENCHMARKING.md has the fields. */
+#define GS_BENCH_MOST_RUNS 100000
+gs_status gs_bench_rounds(const char *device, const char *what, FILE *in, FILE *out);
 
 /* ---- results of earlier runs (load.c) ---- */
 

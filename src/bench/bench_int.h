@@ -36,6 +36,8 @@ typedef gs_status gs__run_fn(void *user);
  * some 10 ms, each ended by waiting for the device, until `seconds` are spent: 3 samples at least, 40 at most. When one
  * run takes longer than `seconds`, it is the only sample. */
 gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, gs__stat *out);
+/* Seconds of n runs of fn and of one wait behind them; fence: a buffer of at least 4 bytes. */
+gs_status gs__sample(gs_device *d, gs_buffer *fence, int n, gs__run_fn *fn, void *user, double *seconds);
 /* Median and median absolute deviation; sorts v. */
 double gs__median(double *v, int n);
 void gs__spread(double *v, int n, double *median, double *mad);
@@ -107,6 +109,32 @@ bool gs__digest_right(const gs__digest *d);
 gs_status gs__case_check(const gs__case *c, gs_graph *g, float *const *v, float *const *before, double seconds, gs__digest *d);
 
 /* ---- ops.c, models.c, start.c ---- */
+
+enum { GS__OP_RESULTS = 6 };
+typedef struct gs__op {      /* one case on a device */
+    gs_graph *g;
+    gs_store *store;
+    gs_plan *plan;
+    bool state;              /* adam: the results are variables */
+    int n;                   /* results */
+    float *v[GS__OP_RESULTS], *before[GS__OP_RESULTS];
+    int64_t count[GS__OP_RESULTS];
+} gs__op;
+
+/* Compiles a case and feeds it. gs__op_close frees what it holds, after a failure too. */
+gs_status gs__op_open(gs_device *d, const gs__case *c, gs__op *o);
+void gs__op_close(gs__op *o);
+gs_status gs__op_run(void *op);
+/* The results as they stand, in v, and their digest. */
+gs_status gs__op_digest(gs__op *o, gs__digest *d);
+
+/* Training steps of a model: an id of gs__models_json, or the path of a configuration. gs__steps_close accepts NULL. */
+typedef struct gs__steps gs__steps;
+gs_status gs__steps_open(gs_device *d, const char *model, gs__steps **out);
+void gs__steps_close(gs__steps *s);
+gs_status gs__steps_run(void *steps);
+int gs__steps_batch(const gs__steps *s);
+gs_plan *gs__steps_plan(const gs__steps *s);
 
 gs_status gs__bench_ops(gs__bench *b, double until);
 gs_status gs__bench_models(gs__bench *b, double until);

@@ -29,8 +29,8 @@ void gs__spread(double *v, int n, double *median, double *mad)
     *mad = gs__median(v, n);
 }
 
-/* Seconds of n runs with one wait behind them. The wait is a read, which has to see all work before it: Rusticl's clFinish may return early. */
-static gs_status sample(gs_device *d, gs_buffer *fence, int n, gs__run_fn *fn, void *user, double *seconds)
+/* The wait is a read, which has to see all work before it: Rusticl's clFinish may return early. */
+gs_status gs__sample(gs_device *d, gs_buffer *fence, int n, gs__run_fn *fn, void *user, double *seconds)
 {
     const double start = gs_now();
     uint32_t word;
@@ -53,9 +53,9 @@ gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, 
     *out = (gs__stat){ .reps = 1 };
     TRY(d->drv->alloc(d, GS_ALIGN, &fence));
     TRY(d->drv->fill(d, fence, 0, 0, GS_ALIGN));
-    TRY(sample(d, fence, 1, fn, user, &t)); /* drivers build kernels when they first run */
+    TRY(gs__sample(d, fence, 1, fn, user, &t)); /* drivers build kernels when they first run */
     do {
-        TRY(sample(d, fence, 1, fn, user, &t));
+        TRY(gs__sample(d, fence, 1, fn, user, &t));
         warm = gs_now() - start;
     } while (warm < 0.1 * seconds && t < SAMPLE_SECONDS);
     if (t > seconds) { /* a slow device: what was seen is all there is time for */
@@ -68,7 +68,7 @@ gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, 
         const clock_t c = clock();
         double cpu;
 
-        TRY(sample(d, fence, out->reps, fn, user, &t));
+        TRY(gs__sample(d, fence, out->reps, fn, user, &t));
         cpu = (double)(clock() - c) / CLOCKS_PER_SEC / out->reps;
         if (out->samples == 0 || t / out->reps < out->best) out->best = t / out->reps;
         if (out->samples == 0 || cpu < out->cpu) out->cpu = cpu;

@@ -552,28 +552,58 @@ gs_status gs__bench_models(gs__bench *b, double until)
     return GS_OK;
 }
 
-/* ---- the started process ---- */
+/* ---- steps for others to time ---- */
+
+struct gs__steps {
+    model m;
+    work w;
+};
+
+gs_status gs__steps_open(gs_device *d, const char *name, gs__steps **out)
+{
+    model all[MAX_MODELS];
+    const int n = all_models(all);
+    gs__steps *s = gs_xalloc(sizeof *s);
+    gs_status st;
+
+    *s = (gs__steps){ .m = { .path = name } };
+    snprintf(s->m.id, sizeof s->m.id, "%.60s", name);
+    for (int i = 0; i < n; i++)
+        if (strcmp(all[i].id, name) == 0) s->m = all[i];
+    st = open_work(d, &s->m, 0, false, &s->w);
+    if (st != GS_OK) {
+        gs__steps_close(s);
+        s = NULL;
+    }
+    *out = s;
+    return st;
+}
+
+void gs__steps_close(gs__steps *s)
+{
+    if (s) release(&s->w);
+    free(s);
+}
+
+gs_status gs__steps_run(void *steps) { return one_step(&((gs__steps *)steps)->w); }
+int gs__steps_batch(const gs__steps *s) { return s->w.batch; }
+gs_plan *gs__steps_plan(const gs__steps *s) { return s->w.plan; }
 
 gs_status gs_bench_first_step(const char *device, const char *name, FILE *out)
 {
-    model all[MAX_MODELS], m = { .path = name };
-    const int n = all_models(all);
     float metrics[GS_MAX_METRICS];
-    work w = { 0 };
+    gs__steps *s = NULL;
     gs_device *d = NULL;
     gs_status st = GS_OK;
 
-    snprintf(m.id, sizeof m.id, "%.60s", name);
-    for (int i = 0; i < n; i++)
-        if (strcmp(all[i].id, name) == 0) m = all[i];
     TRY(gs_device_open(device, &d));
-    TRY(open_work(d, &m, 0, false, &w));
-    TRY(one_step(&w));
-    TRY(gs_plan_fetch(w.plan, "metrics", metrics));
+    TRY(gs__steps_open(d, name, &s));
+    TRY(gs__steps_run(s));
+    TRY(gs_plan_fetch(gs__steps_plan(s), "metrics", metrics));
     fprintf(out, GS_BENCH_FIRST_STEP "\n");
     fflush(out);
 done:
-    release(&w);
+    gs__steps_close(s);
     gs_device_close(d);
     return st;
 }

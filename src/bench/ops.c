@@ -4,22 +4,11 @@
 
 #include "bench/bench_int.h"
 
-enum { MAX_OUTPUTS = 6, FEWEST_RUNS = 3 };
+enum { FEWEST_RUNS = 3 };
 
-/* One case on the device. */
-typedef struct subject {
-    gs_graph *g;
-    gs_store *store;
-    gs_plan *plan;
-    bool state;               /* adam: the results are variables */
-    int n;                    /* results */
-    float *v[MAX_OUTPUTS], *before[MAX_OUTPUTS];
-    int64_t count[MAX_OUTPUTS];
-} subject;
+gs_status gs__op_run(void *op) { return gs_plan_run(((gs__op *)op)->plan, 0, 0); }
 
-static gs_status run_plan(void *user) { return gs_plan_run(((subject *)user)->plan, 0, 0); }
-
-static gs_status prepare(gs_device *d, const gs__case *c, subject *s)
+gs_status gs__op_open(gs_device *d, const gs__case *c, gs__op *s)
 {
     gs_status st = GS_OK;
 
@@ -52,9 +41,9 @@ done:
     return st;
 }
 
-static void release(subject *s)
+void gs__op_close(gs__op *s)
 {
-    for (int i = 0; i < MAX_OUTPUTS; i++) {
+    for (int i = 0; i < GS__OP_RESULTS; i++) {
         free(s->v[i]);
         free(s->before[i]);
     }
@@ -64,7 +53,7 @@ static void release(subject *s)
 }
 
 /* The results as they stand, into where (v or before). */
-static gs_status fetch(subject *s, float **where)
+static gs_status fetch(gs__op *s, float **where)
 {
     gs_status st = GS_OK;
     char name[16];
@@ -76,10 +65,13 @@ static gs_status fetch(subject *s, float **where)
     return st;
 }
 
-static void digest(const subject *s, gs__digest *d)
+gs_status gs__op_digest(gs__op *s, gs__digest *d)
 {
+    const gs_status st = fetch(s, s->v);
+
     gs__digest_begin(d);
-    for (int i = 0; i < s->n; i++) gs__digest_add(d, s->v[i], s->count[i]);
+    for (int i = 0; st == GS_OK && i < s->n; i++) gs__digest_add(d, s->v[i], s->count[i]);
+    return st;
 }
 
 /* Multiply-adds that the op's definition asks for, counted as two, whatever algorithm does it. */
@@ -101,7 +93,7 @@ static bool big(const gs__case *c)
 }
 
 /* The least that must move: each operand read once, each result written once, each variable both. */
-static double bytes_of(const subject *s)
+static double bytes_of(const gs__op *s)
 {
     double n = 0;
 
@@ -129,7 +121,7 @@ static void kernels_json(cJSON *o, const gs_plan *p)
     free(text);
 }
 
-static void figures_json(const gs__bench *b, cJSON *o, const gs__case *c, const subject *s, const gs__stat *t)
+static void figures_json(const gs__bench *b, cJSON *o, const gs__case *c, const gs__op *s, const gs__stat *t)
 {
     const double flops = flops_of(c), bytes = bytes_of(s);
     const double by_work = b->gflops > 0 ? flops * 1e-9 / b->gflops : 0, by_bytes = b->gbs > 0 ? bytes * 1e-9 / b->gbs : 0;
@@ -145,28 +137,26 @@ static void figures_json(const gs__bench *b, cJSON *o, const gs__case *c, const 
 
 static gs_status measure_case(gs__bench *b, const gs__case *c, double seconds, cJSON *o)
 {
-    subject s = { 0 };
+    gs__op s = { 0 };
     gs__digest d, again;
     gs__stat t;
     gs_status st = GS_OK;
 
-    TRY(prepare(b->d, c, &s));
+    TRY(gs__op_open(b->d, c, &s));
     if (s.state) TRY(fetch(&s, s.before));
-    TRY(run_plan(&s));
-    TRY(fetch(&s, s.v));
-    digest(&s, &d);
+    TRY(gs__op_run(&s));
+    TRY(gs__op_digest(&s, &d));
     TRY(gs__case_check(c, s.g, s.v, s.state ? s.before : NULL, 0.25 * seconds, &d));
-    TRY(gs__measure(b->d, 0.7 * seconds, run_plan, &s, &t));
+    TRY(gs__measure(b->d, 0.7 * seconds, gs__op_run, &s, &t));
     if (!s.state) { /* what the timed runs left */
-        TRY(fetch(&s, s.v));
-        digest(&s, &again);
+        TRY(gs__op_digest(&s, &again));
         d.repeats = again.bytes == d.bytes;
     }
     figures_json(b, o, c, &s, &t);
     kernels_json(o, s.plan);
     gs__digest_json(o, &d);
 done:
-    release(&s);
+    gs__op_close(&s);
     return st;
 }
 

@@ -18,6 +18,7 @@ static const cli_option options[] = {
     { 0, "no-starts", .type = CLI_FLAG, .help = "leave out cold and warm starts" },
     { 'l', "list", .type = CLI_FLAG, .help = "measure nothing: print all cases with shape and origin as JSON" },
     { 0, "first-step", "MODEL", CLI_TEXT, .help = "measure nothing: run one step of cgan/concat, or of a configuration, and say when it is done" },
+    { 'r', "rounds", "CASE", CLI_TEXT, .help = "prepare one op, model or configuration; then run as often as each line of standard input says, and print the seconds" },
 };
 
 static void progress(void *user, const char *what)
@@ -58,6 +59,10 @@ static gs_status run(const cli_args *a)
     }
     if (cli_given(a, "first-step")) {
         st = gs_bench_first_step(o.device, cli_text(a, "first-step"), stdout);
+        goto done;
+    }
+    if (cli_given(a, "rounds")) {
+        st = gs_bench_rounds(o.device, cli_text(a, "rounds"), stdin, stdout);
         goto done;
     }
     st = gs_bench_run(&o, &result);
