@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Tables of what compare.py measured: python3 report.py RESULT.json"""
+import json
+import sys
+
+LIMIT_DIFFERENCE = 1e-3     # of two fp32 results through sketches; Winograd's transforms differ by some 1e-5
+IDLE = 0.05                 # of the machine: others take less than this where it is called idle
+STEP, MEMORY = 1.5, 0.6     # targets of training steps
+
+
+def target(row):
+    """How many times as fast as PyTorch a case ought to be; None: its target is a share of the machine's peaks."""
+    if "family" not in row:
+        return STEP
+    if row["family"] != "conv":
+        return None
+    p = row["params"]
+    wide = p["k"] == 3 and p["stride"] == 1 and min(p["o"], p["x"][1]) >= 64
+    return 1.5 if wide else 1.0
+
+
+def differs(row):
+    return row.get("difference") is not None and row["difference"] > LIMIT_DIFFERENCE
+
+
+def shown(seconds):
+    for unit, factor in (("s", 1), ("ms", 1e3), ("us", 1e6)):
+        if seconds * factor >= 1:
+            break
+    return f"{seconds * factor:.3g} {unit}"
+
+
+def figure(stat):
+    return f"{shown(stat['median'])} ± {100 * stat['mad'] / max(stat['median'], 1e-30):.0f} %"
+
+
+def times(stat, aim=None):
+    if not stat:
+        return "-"
+    text = f"{stat['median']:.2f}"
+    return f"**{text}**" if aim and stat["median"] >= aim else text
+
+
+def head(result):
+    loads = result["load_before"][0], result["load_after"][0]
+    others = [r["machine"]["others"] for r in result["ops"] + result["models"] if "machine" in r]
+    lines = [f"{result['date']}, {result['cpu']}, {result['cores']} cores, {result['threads']} threads each; Gesso {result['gesso']} on "
+             f"{result['device']} (driver {result['driver']}), PyTorch {result['torch']} (fp32, eager, oneDNN), Python {result['python']}.",
+             f"{result['rounds']} rounds of {result['round_seconds']:g} s a side in turns; median ± median absolute deviation; ratios are PyTorch / Gesso. "
+             f"Load average {loads[0]:.1f} before, {loads[1]:.1f} after."]
+    if others and max(others) > IDLE:
+        lines.append(f"**The machine was not idle:** others took {100 * sum(others) / len(others):.0f} % of its processors on average, {100 * max(others):.0f} % at "
+                     "most. The ratio by processor time is the better guide then; PyTorch's includes threads that wait in a loop.")
+    return lines
+
+
+def share(row):
+    return f"{100 * row['machine']['others']:.0f} %"
+
+
+def op_table(rows):
+    lines = ["| case | layer | Gesso | PyTorch | ratio | by processor | aim | others |", "|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        if "failed" in r:
+            lines.append(f"| {r['id']} | {r.get('origin', '')} | failed: {r['failed']} | | | | | |")
+            continue
+        aim = target(r)
+        lines.append(f"| {r['id']}{' **DIFFERS**' if differs(r) else ''} | {r['origin']} | {figure(r['gesso']['seconds'])} | {figure(r['torch']['seconds'])} | "
+                     f"{times(r['ratio'], aim)} | {times(r['ratio_cpu'], aim)} | {aim or ''} | {share(r)} |")
+    return lines
+
+
+def mib(n):
+    return f"{n / 2 ** 20:.0f}"
+
+
+def model_table(rows):
+    lines = ["| step | batch | Gesso | PyTorch | ratio | by processor | memory, MiB: Gesso | planned | PyTorch | ratio | others |",
+             "|---|---|---|---|---|---|---|---|---|---|---|"]
+    for r in rows:
+        if "failed" in r:
+            lines.append(f"| {r['id']} | | failed: {r['failed']} | | | | | | | | |")
+            continue
+        m = r["memory"]
+        ratio = f"{m['ratio']:.2f}"
+        lines.append(f"| {r['id']} | {r['batch']} | {figure(r['gesso']['seconds'])} | {figure(r['torch']['seconds'])} | {times(r['ratio'], STEP)} | "
+                     f"{times(r['ratio_cpu'], STEP)} | {mib(m['gesso_peak'] - m['gesso_floor'])} | {mib(m['gesso_planned'])} | "
+                     f"{mib(m['torch_peak'] - m['torch_floor'])} | {'**' + ratio + '**' if m['ratio'] <= MEMORY else ratio} | {share(r)} |")
+    return lines
+
+
+def markdown(result):
+    lines = head(result)
+    if result["models"]:
+        lines += ["", "### Training steps", "", f"Aims: ratio {STEP}, memory {MEMORY}; bold: reached. Memory is what a program's peak lies above the same program with nothing "
+                  "to do.", ""] + model_table(result["models"])
+    if result["ops"]:
+        lines += ["", "### Ops", ""] + op_table(result["ops"])
+    lines += [f"- not measured: {s['id']} ({s['why']})" for s in result["skipped"]]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    with open(sys.argv[1]) as f:
+        print(markdown(json.load(f)), end="")
