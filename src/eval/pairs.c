@@ -57,8 +57,8 @@ static gs_status find_column(const char *path, const char *name, char *const *he
     }
     for (*column = 0; *column < n_header; (*column)++) {
         if (strcmp(header[*column], name) == 0) return GS_OK;
-        gs_str_printf(&all, "%s%.40s", *column ? ", " : "", header[*column]);
     }
+    for (int i = 0; i < n_header; i++) gs_str_printf(&all, "%s%.40s", i ? ", " : "", header[i]);
     st = gs_fail(GS_EFORMAT, "%s: no column {%.60s}; its first line names: %.400s; {1} is the first one by number",
                  path, name, gs_str_c(&all));
     gs_str_free(&all);
