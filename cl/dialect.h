@@ -165,7 +165,7 @@ GS_FN ushort gs_f32_to_f16(float f)
  * first..last-1 only and adds to what launches for those before left. Behind the last parameter, and among the declarations. */
 #if defined(PART) && PART
 #define GS_RANGE , const int first, const int last
-#define GS_WHOLE(n)
+#define GS_WHOLE(n) (void)(n);
 #else
 #define GS_RANGE
 #define GS_WHOLE(n) const int first = 0, last = (n);

@@ -365,6 +365,7 @@ static gs_status find_net(const gs_system *system, const char *name, const char 
 
         if (strncmp(name, *p, n) == 0 && (name[n] == 0 || strcmp(name, *p) == 0)) {
             *prefix = *p;
+            gs_str_free(&all);
             return GS_OK;
         }
         gs_str_printf(&all, " %.*s", (int)n, *p);
