@@ -104,6 +104,12 @@ $B/tests/gesso-cuda: $(CLI) $(APP) $B/cuda/devices.o $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
 	$Q$(CC) $(SANF) -o $@ $(CLI) $(APP) $B/cuda/devices.o $B/libgesso.a $(APP_LIBS) $(ENGINE_LIBS)
 
+# An OpenCL driver that misbehaves on demand.
+$B/tests/test_platforms: $B/tests/fake_icd.so $B/gesso
+$B/tests/fake_icd.so: tests/fixtures/fake_icd.c
+	@mkdir -p $(@D); echo "  LD  $@"
+	$Q$(CC) $(STD) $(DEFS) $(CFLAGS) $(WARN) -shared -o $@ $<
+
 $B/examples/%: examples/%.c $B/libgesso.a
 	@mkdir -p $(@D); echo "  LD  $@"
 	$Q$(CC) $(STD) $(CFLAGS) $(WARN) $(SANF) -Iinclude -o $@ $< $B/libgesso.a $(ENGINE_LIBS)

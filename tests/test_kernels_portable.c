@@ -52,7 +52,7 @@ static bool quiet(const char *dir, const char *command)
 static char *write_programs(void)
 {
     char *dir = gs_test_tmpdir();
-    gs_test_program *list;
+    const gs_test_program *list;
     int n;
 
     list = gs_test_programs(&n);
@@ -66,7 +66,6 @@ static char *write_programs(void)
         free(path);
         free(text);
     }
-    gs_test_programs_free(list, n);
     return dir;
 }
 

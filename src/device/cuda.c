@@ -21,12 +21,12 @@ gs_status gs__cu_fail(const gs_device *d, gs_cu_result err, const char *what, ..
     gs_bytes_text(used, (double)d->allocated);
     gs_bytes_text(total, (double)d->info.memory);
     if (err == GS_CU_OUT_OF_MEMORY)
-        return gs_fail(GS_ENOMEM, "device \"%s\": %s: the driver has no memory for it (%s of the device's %s are asked for by this "
-                       "process); use a smaller batch, or stop other programs that use the device", d->info.name, doing, used, total);
+        return gs_fail(GS_ENOMEM, "device \"%s\" (driver %s): %s: the driver has no memory for it (%s of the device's %s are asked for by this "
+                       "process); use a smaller batch, or stop other programs that use the device", d->info.name, d->info.driver, doing, used, total);
     if (err >= 700 && err < 720 && err != GS_CU_LAUNCH_OUT_OF_RESOURCES) /* these stay until the process ends */
-        return gs_fail(GS_EDEVICE, "device \"%s\": %s: %s (%s): a kernel failed, and the device can be used again only by a new process; "
-                       "GESSO_DEBUG=2 shows each launch", d->info.name, doing, name, text);
-    return gs_fail(GS_EDEVICE, "device \"%s\": %s: %s (%s, error %d)", d->info.name, doing, name, text, err);
+        return gs_fail(GS_EDEVICE, "device \"%s\" (driver %s): %s: %s (%s): a kernel failed, and the device can be used again only by a new process; "
+                       "GESSO_DEBUG=2 shows each launch", d->info.name, d->info.driver, doing, name, text);
+    return gs_fail(GS_EDEVICE, "device \"%s\" (driver %s): %s: %s (%s, error %d)", d->info.name, d->info.driver, doing, name, text, err);
 }
 
 gs_status gs__cu_enter(gs_device *d)
@@ -176,7 +176,7 @@ static gs_status cu_open(const gs_device_info *info, gs_device **out)
     }
     err = cu->cuDevicePrimaryCtxRetain(&c->context, c->id);
     if (err != 0) c->context = NULL;
-    TRY(err == 0 ? GS_OK : gs__cu_fail(&c->base, err, "cannot open the device (driver %s)", info->driver));
+    TRY(err == 0 ? GS_OK : gs__cu_fail(&c->base, err, "cannot open the device"));
     TRY(gs__cu_enter(&c->base));
     err = cu->cuStreamCreate(&c->stream, GS_CU_STREAM_NON_BLOCKING);
     if (err != 0) c->stream = NULL;

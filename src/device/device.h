@@ -85,6 +85,7 @@ struct gs_device {
     size_t allocated, peak;   /* bytes of buffers alive now, and at most */
     int64_t loop_turns;       /* gs_device_loop_turns; 0: not asked yet */
     struct gs_program_entry *programs; /* programs.c */
+    struct gs_unbuilt *unbuilt;        /* the same */
     struct gs_tuning *tuning; /* tuning.c; NULL: not asked for yet */
 };
 
@@ -120,6 +121,10 @@ gs_status gs_program_source(gs_device *d, const char *label, const char *source,
  * Free with free(). */
 gs_status gs_kernel_text(const char *file, char **text);
 void gs__programs_free(gs_device *d);
+/* What did not build on this device, by the caller's own names, for as long as it is open: the planner goes on without it. Adding returns false
+ * for a name that was there. The reason, or NULL. */
+bool gs_unbuilt_add(gs_device *d, const char *name, const char *why);
+const char *gs_unbuilt_find(const gs_device *d, const char *name);
 
 /* For tests that compile what plans are made of: on a null device (driver "null") fn is told of every program that is built from now on,
  * its source without dialect.h. NULL: no longer. */

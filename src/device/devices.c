@@ -126,12 +126,47 @@ static gs_status open_info(const gs_device_info *info, gs_device **out)
     return GS_OK;
 }
 
+/* The device that a name means: the best of those that answer best; -1: none. */
+static int best_of(const gs_device_info *list, int n, const char *spec)
+{
+    int best = -1, best_match = 1;
+
+    for (int i = 0; i < n; i++) {
+        const int m = match(&list[i], spec);
+
+        if (m > best_match || (m == best_match && better(&list[i], best >= 0 ? &list[best] : NULL))) {
+            best = i;
+            best_match = m;
+        }
+    }
+    return best;
+}
+
+/* Who named no device is better served by the next one than by none. Shortens the list. */
+static gs_status open_best(gs_device_info *list, int n, const char *spec, gs_device **out)
+{
+    const int best = best_of(list, n, spec);
+    gs_status st = best >= 0 ? open_info(&list[best], out) : no_such(spec, list, n);
+    char *why;
+
+    if (st == GS_OK || best < 0 || *spec) return st;
+    why = gs_xstrdup(gs_last_error());
+    memmove(&list[best], &list[best + 1], (size_t)(n - 1 - best) * sizeof *list);
+    if (best_of(list, n - 1, spec) >= 0 && open_best(list, n - 1, spec, out) == GS_OK) {
+        gs_warn("%s; %s is used in its place", why, (*out)->info.id);
+        st = GS_OK;
+    } else {
+        gs_fail(st, "%s", why);
+    }
+    free(why);
+    return st;
+}
+
 gs_status gs_device_open(const char *spec, gs_device **out)
 {
-    const gs_device_info *best = NULL;
     gs_device_info *list = NULL;
     gs_status st;
-    int n, best_match = 1;
+    int n;
 
     *out = NULL;
     if (!spec || !*spec) spec = getenv("GESSO_DEVICE");
@@ -141,17 +176,8 @@ gs_status gs_device_open(const char *spec, gs_device **out)
 
         return open_info(spec[4] ? &cpu : &info, out);
     }
-    TRY(gs_devices(&list, &n));
-    for (int i = 0; i < n; i++) {
-        const int m = match(&list[i], spec);
-
-        if (m > best_match || (m == best_match && better(&list[i], best))) {
-            best = &list[i];
-            best_match = m;
-        }
-    }
-    TRY(best ? open_info(best, out) : no_such(spec, list, n));
-done:
+    st = gs_devices(&list, &n);
+    if (st == GS_OK) st = open_best(list, n, spec, out);
     free(list);
     return st;
 }

@@ -224,7 +224,7 @@ static gs_status cl_open(const gs_device_info *info, gs_device **out)
     c->id = device[d];
     props[1] = (cl_context_properties)platform[p];
     c->context = clCreateContext(props, 1, &c->id, context_message, NULL, &err);
-    TRY(err == CL_SUCCESS ? GS_OK : gs__cl_fail(&c->base, err, "cannot open the device (driver %s)", info->driver));
+    TRY(err == CL_SUCCESS ? GS_OK : gs__cl_fail(&c->base, err, "cannot open the device"));
     TRY(make_queue(c, gs_debug_level() >= 2 || (env && *env && strcmp(env, "0"))));
     *out = &c->base;
 done:

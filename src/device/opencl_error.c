@@ -48,18 +48,18 @@ gs_status gs__cl_fail(const gs_device *d, cl_int err, const char *what, ...)
     gs_bytes_text(total, (double)d->info.memory);
     switch (err) {
     case CL_MEM_OBJECT_ALLOCATION_FAILURE: /* drivers allocate at first use, so this may come from a launch or a write */
-        return gs_fail(GS_ENOMEM, "device \"%s\": %s: the driver has no memory for a buffer (%s of the device's %s are asked for by this "
-                       "process); use a smaller batch, or stop other programs that use the device", d->info.name, text, used, total);
+        return gs_fail(GS_ENOMEM, "device \"%s\" (driver %s): %s: the driver has no memory for a buffer (%s of the device's %s are asked for by this "
+                       "process); use a smaller batch, or stop other programs that use the device", d->info.name, d->info.driver, text, used, total);
     case CL_OUT_OF_HOST_MEMORY:
-        return gs_fail(GS_ENOMEM, "device \"%s\": %s: the driver ran out of host memory", d->info.name, text);
+        return gs_fail(GS_ENOMEM, "device \"%s\" (driver %s): %s: the driver ran out of host memory", d->info.name, d->info.driver, text);
     case CL_OUT_OF_RESOURCES:
-        return gs_fail(GS_EDEVICE, "device \"%s\": %s: CL_OUT_OF_RESOURCES (a kernel was stopped or failed, or memory ran out; %s of %s "
-                       "are asked for by this process)", d->info.name, text, used, total);
+        return gs_fail(GS_EDEVICE, "device \"%s\" (driver %s): %s: CL_OUT_OF_RESOURCES (a kernel was stopped or failed, or memory ran out; %s of %s "
+                       "are asked for by this process)", d->info.name, d->info.driver, text, used, total);
     case CL_DEVICE_NOT_AVAILABLE:
-        return gs_fail(GS_EDEVICE, "device \"%s\": %s: the device is no longer available", d->info.name, text);
+        return gs_fail(GS_EDEVICE, "device \"%s\" (driver %s): %s: the device is no longer available", d->info.name, d->info.driver, text);
     case CL_BUILD_PROGRAM_FAILURE: case CL_COMPILER_NOT_AVAILABLE: case CL_INVALID_BUILD_OPTIONS: case CL_INVALID_KERNEL_NAME:
-        return gs_fail(GS_EBUILD, "device \"%s\": %s: %s", d->info.name, text, gs__cl_error_name(err));
+        return gs_fail(GS_EBUILD, "device \"%s\" (driver %s): %s: %s", d->info.name, d->info.driver, text, gs__cl_error_name(err));
     default:
-        return gs_fail(GS_EDEVICE, "device \"%s\": %s: %s", d->info.name, text, gs__cl_error_name(err));
+        return gs_fail(GS_EDEVICE, "device \"%s\" (driver %s): %s: %s", d->info.name, d->info.driver, text, gs__cl_error_name(err));
     }
 }

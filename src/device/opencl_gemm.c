@@ -81,8 +81,8 @@ static gs_status gemm_fail(const gs_device *d, const gs_gemm *g, CLBlastStatusCo
     if (code == CLBlastTempBufferAllocFailure || code == CLBlastOpenCLOutOfHostMemory || code == CLBlastOpenCLOutOfResources)
         return gs__cl_fail(d, (cl_int)code, "CLBlast GEMM %lld x %lld x %lld", (long long)g->m, (long long)g->n, (long long)g->k);
     return gs_fail(code == CLBlastOpenCLBuildProgramFailure ? GS_EBUILD : GS_EDEVICE,
-                   "device \"%s\": CLBlast GEMM %lld x %lld x %lld, batch %lld: %s", d->info.name, (long long)g->m, (long long)g->n,
-                   (long long)g->k, (long long)g->batch, text);
+                   "device \"%s\" (driver %s): CLBlast GEMM %lld x %lld x %lld, batch %lld: %s; GESSO_GEMM=tile uses Gesso's own kernels", d->info.name,
+                   d->info.driver, (long long)g->m, (long long)g->n, (long long)g->k, (long long)g->batch, text);
 }
 
 gs_status gs__cl_gemm(gs_device *d, const gs_gemm *g, gs_buffer *c, size_t c0, gs_buffer *a, size_t a0, gs_buffer *b, size_t b0,

@@ -12,6 +12,11 @@ struct gs_program_entry {
     gs_program *program;
 };
 
+struct gs_unbuilt {
+    struct gs_unbuilt *next;
+    char *name, *why;
+};
+
 enum { MAX_TEXT = 1 << 22 }; /* bytes of a kernel file that GESSO_KERNELS offers */
 enum { LOG_LINES = 12, LOG_CHARS = 1200 }; /* of a compiler's log that go into a message */
 
@@ -84,8 +89,34 @@ gs_status gs_program_source(gs_device *d, const char *label, const char *source,
     return *out ? GS_OK : build(d, label, hash, source, options, out);
 }
 
+bool gs_unbuilt_add(gs_device *d, const char *name, const char *why)
+{
+    struct gs_unbuilt *u;
+
+    if (gs_unbuilt_find(d, name)) return false;
+    u = gs_xalloc(sizeof *u);
+    *u = (struct gs_unbuilt){d->unbuilt, gs_xstrdup(name), gs_xstrdup(why)};
+    d->unbuilt = u;
+    return true;
+}
+
+const char *gs_unbuilt_find(const gs_device *d, const char *name)
+{
+    for (const struct gs_unbuilt *u = d->unbuilt; u; u = u->next)
+        if (!strcmp(u->name, name)) return u->why;
+    return NULL;
+}
+
 void gs__programs_free(gs_device *d)
 {
+    while (d->unbuilt) {
+        struct gs_unbuilt *u = d->unbuilt;
+
+        d->unbuilt = u->next;
+        free(u->name);
+        free(u->why);
+        free(u);
+    }
     while (d->programs) {
         struct gs_program_entry *e = d->programs;
 

@@ -3,6 +3,7 @@
 #include "plan/plan_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static gs_buffer *buffer_of(const gs_plan *p, const gs_value *v)
 {
@@ -56,6 +57,28 @@ gs_status gs__plan_rebind(gs_plan *p)
     return st;
 }
 
+static gs_status kernel_of(gs_plan *p, gs_launch *l, gs_program *program)
+{
+    gs_status st = l->file ? gs_program_get(p->d, l->file, l->options, &program) : GS_OK;
+
+    if (st == GS_OK) st = p->d->drv->kernel(p->d, program, l->kernel, &l->k);
+    return st == GS_OK ? st : gs_fail_in(st, "kernel %s", l->kernel);
+}
+
+/* A form of a product or convolution that this driver does not build is not the only one. */
+static void go_without(gs_plan *p, const gs_launch *l)
+{
+    const gs_device_info *d = gs_plan_device(p);
+    char name[GS_TUNING_NAME], *why = gs_xstrdup(gs_last_error());
+
+    gs_variant_name(l->family, l->variant, name);
+    p->again = gs_unbuilt_add(p->d, name, why);
+    if (p->again)
+        gs_warn("%s (%s): %s does not build and is not used: %.*s", d->name, d->id, name, (int)strcspn(why, "\n"), why);
+    gs_fail(GS_EBUILD, "%s", why);
+    free(why);
+}
+
 gs_status gs__plan_bind(gs_plan *p)
 {
     const gs_driver *drv = p->d->drv;
@@ -78,11 +101,11 @@ gs_status gs__plan_bind(gs_plan *p)
     }
     for (int i = 0; i < p->n_launches; i++) {
         gs_launch *l = p->launches[i];
-        gs_program *program = generated;
 
         if (l->is_gemm || l->is_copy) continue;
-        if (l->file) TRY(gs_program_get(p->d, l->file, l->options, &program));
-        TRY(drv->kernel(p->d, program, l->kernel, &l->k));
+        st = kernel_of(p, l, generated);
+        if (st == GS_EBUILD && l->variant) go_without(p, l);
+        TRY(st);
     }
     TRY(gs__plan_rebind(p));
 done:

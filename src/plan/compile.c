@@ -50,7 +50,8 @@ static void free_compile_time(gs_plan *p)
     p->n_units = 0;
 }
 
-gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out)
+/* *again: it failed over a variant's kernel, which the next attempt goes without. */
+static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, bool *again, gs_plan **out)
 {
     gs_plan *p = NULL;
     gs_status st = GS_OK;
@@ -94,11 +95,22 @@ gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compil
     }
 done:
     free(off);
+    *again = st == GS_EBUILD && p && p->again;
     if (st != GS_OK) {
         gs_plan_free(p);
         p = NULL;
     }
     *out = p;
+    return st;
+}
+
+gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out)
+{
+    gs_status st;
+    bool again;
+
+    do st = attempt(g, d, store, opts, &again, out);
+    while (again); /* there are as many attempts as variants at most */
     return st;
 }
 

@@ -59,6 +59,8 @@ typedef struct gs_launch {
     gs_gemm gemm;
     bool is_copy;         /* the driver's copy or, without an IN argument, fill with zeros: args = destination, [source] */
     double flops, bytes;  /* for reports */
+    const struct gs_variant *variant; /* of a product or convolution, NULL for all else (variants.h) */
+    int family;           /* gs_family of variant */
     gs_kernel *k;
 } gs_launch;
 

@@ -94,6 +94,7 @@ struct gs_plan {
     int workspace_gen;          /* the store's workspace that the kernels are bound to */
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
+    bool again;                 /* a variant's kernel did not build: compiling once more goes without it */
     gs_use *uses; int n_uses, cap_uses; /* products and convolutions, for tuning */
     gs_recording *recording;    /* the launches as one piece of work for the driver (record.c); NULL: none yet */
 };

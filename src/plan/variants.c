@@ -99,6 +99,7 @@ static gs_status by_name(gs_plan *p, const gs_problem *q, const gs_variant **out
     const gs_variant *v = families[q->family].variants;
     size_t len = 0;
     const char *name = named(p->use, q->family, &len);
+    const bool asked = name != NULL;
     bool known = false;
 
     if (!name) {
@@ -107,8 +108,12 @@ static gs_status by_name(gs_plan *p, const gs_problem *q, const gs_variant **out
         len = strlen(name);
     }
     for (; v->name; v++) {
+        char full[GS_TUNING_NAME];
+
         if (!means(name, len, v)) continue;
         known = true;
+        gs_variant_name(q->family, v, full);
+        if (!asked && gs_unbuilt_find(p->d, full)) continue; /* the environment prefers; the caller means it */
         if (!v->can(p->d, q)) continue;
         *out = v;
         return GS_OK;
@@ -122,6 +127,7 @@ static bool wrong(gs_plan *p, const gs_problem *q, const gs_variant *v, bool tel
     gs_verdict_entry *e;
 
     gs_variant_name(q->family, v, name);
+    if (gs_unbuilt_find(p->d, name)) return true;
     e = gs_tuning_verdict(p->d, name);
     if (!e || e->verdict != GS_WRONG) return false;
     if (tell && !e->said) {
@@ -176,10 +182,25 @@ static void note(gs_plan *p, const gs_problem *q, gs_use u)
     GS_PUSH(p->uses, p->n_uses, p->cap_uses, u);
 }
 
+/* Why a variant that could do the problem did not build; NULL: none. */
+static const char *unbuilt(const gs_plan *p, const gs_problem *q)
+{
+    const char *why = NULL;
+
+    for (const gs_variant *v = families[q->family].variants; v->name && !why; v++) {
+        char name[GS_TUNING_NAME];
+
+        gs_variant_name(q->family, v, name);
+        if (v->can(p->d, q)) why = gs_unbuilt_find(p->d, name);
+    }
+    return why;
+}
+
 gs_status gs__plan_problem(gs_plan *p, const gs_problem *q, gs_value *out, gs_value *a, gs_value *b)
 {
     gs_use u = { 0 };
     gs_status st = by_name(p, q, &u.variant);
+    int first;
 
     if (st != GS_OK) return st;
     if (!u.variant) {
@@ -188,6 +209,8 @@ gs_status gs__plan_problem(gs_plan *p, const gs_problem *q, gs_value *out, gs_va
     }
     u.preset = by_table(p, q, !u.variant);
     if (!u.variant) u.variant = u.preset;
+    if (!u.variant && unbuilt(p, q))
+        return gs_fail(GS_EBUILD, "no variant of %s that could be used here builds: %s", families[q->family].name, unbuilt(p, q));
     if (!u.variant) {
         char *path = gs_tuning_path(p->d);
 
@@ -197,7 +220,14 @@ gs_status gs__plan_problem(gs_plan *p, const gs_problem *q, gs_value *out, gs_va
         return st;
     }
     note(p, q, u);
-    return u.variant->emit(p, q, u.variant, out, a, b);
+    first = p->n_launches;
+    st = u.variant->emit(p, q, u.variant, out, a, b);
+    for (int i = first; i < p->n_launches; i++) {
+        if (p->launches[i]->variant) continue; /* of a product within a convolution */
+        p->launches[i]->variant = u.variant;
+        p->launches[i]->family = (int)q->family;
+    }
+    return st;
 }
 
 int gs_plan_uses(const gs_plan *p, const gs_use **list)

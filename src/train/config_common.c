@@ -6,7 +6,7 @@ static const gs_config_row rows[] = {
     {"train", "seed", GS_CONFIG_INT, "0", 0, 1e12, NULL, "of initial weights, order, noise and masks"},
     {"train", "math", GS_CONFIG_CHOICE, "fp32", 0, 0, "fp32 tf32", "products of matrices by cuBLAS: tf32 rounds their operands to 10 bits of mantissa, on "
      "cuda:N of sm_80 and newer; elsewhere a note says that fp32 is computed"},
-    {"run", "device", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "opencl:P:D, cpu, gpu or part of a device's name; auto: the fastest"},
+    {"run", "device", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "opencl:P:D, cpu, gpu or part of a device's name; auto: GESSO_DEVICE, else the fastest"},
     {"run", "dir", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "folder of the run; auto: runs/ and the config's name"},
     {"train", "steps", GS_CONFIG_INT, "0", 0, 1e12, NULL, "stop after so many steps; 0: by epochs alone"},
     {"conv", "winograd", GS_CONFIG_CHOICE, "auto", 0, 0, "auto off",

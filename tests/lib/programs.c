@@ -12,9 +12,8 @@
 #include "eval/opcase.h"
 #include "gesso/gesso.h"
 #include "graph/graph.h"
-#include "models/cgan.h"
-#include "models/cyclegan.h"
-#include "models/ugatit.h"
+#include "train/system.h"
+#include "train/trainer_int.h"
 
 static const size_t TOGETHER = 48 << 10; /* bytes of generated source in one program */
 
@@ -93,57 +92,83 @@ static void plan_on(gs_device *d, gs_graph *g)
     gs_store_free(s);
 }
 
-static void ugatit(gs_device *d)
+/* What training, sampling and translating plan for a configuration, at its own sizes. */
+static void plans_of(gs_device *d, const gs_setup *s)
 {
-    gs_ugatit_opts o;
-    gs_graph *g;
-
-    assert_ok(gs_ugatit_configure(&o, NULL, NULL));
-    o.size = 96, o.ch = 8, o.n_res = 2;
-    for (int light = 0; light < 2; light++) {
-        o.light = light;
-        g = gs_graph_new();
-        assert_ok(gs_ugatit_build_step(g, &o, 1 + light, false));
-        plan_on(d, g);
-        gs_graph_free(g);
-    }
-    g = gs_graph_new();
-    assert_ok(gs_ugatit_build_sheet(g, &o, false));
-    plan_on(d, g);
-    gs_graph_free(g);
-}
-
-static void cyclegan(gs_device *d)
-{
-    gs_cyclegan_opts o;
+    const gs_system *y = s->system;
+    const int batch = y->batch_size(s->model);
     gs_graph *g = gs_graph_new();
 
-    assert_ok(gs_cyclegan_configure(&o, NULL, NULL));
-    o.size = 64, o.ch = 8, o.n_res = 2, o.d_ch = 8, o.pool = 4;
-    assert_ok(gs_cyclegan_build_step(g, &o, 2, false));
+    assert_ok(y->build_step(s->model, g, batch));
+    gs__sums_build(g, y->n_metrics);
     plan_on(d, g);
     gs_graph_free(g);
-}
-
-static void models(gs_device *d)
-{
-    ugatit(d);
-    cyclegan(d);
-    for (int profile = 0; profile < GS_CGAN_PROFILES; profile++) {
-        gs_cgan_opts o;
-        gs_graph *g = gs_graph_new();
-
-        gs_cgan_presets(&o, (gs_cgan_profile)profile);
-        assert_ok(gs_cgan_build_step(g, &o, o.batch_size, NULL));
+    for (int train = 0; train < 2 && y->build_sampler; train++) {
+        g = gs_graph_new();
+        assert_ok(y->build_sampler(s->model, g, 64, train));
         plan_on(d, g);
         gs_graph_free(g);
-        for (int train = 0; train < 2; train++) {
-            g = gs_graph_new();
-            assert_ok(gs_cgan_build_sampler(g, &o, 64, train));
-            plan_on(d, g);
-            gs_graph_free(g);
-        }
     }
+    for (int i = 0; !y->build_sampler && y->directions[i]; i++) {
+        g = gs_graph_new();
+        assert_ok(y->build_translator(s->model, g, 1, i));
+        plan_on(d, g);
+        gs_graph_free(g);
+        g = gs_graph_new();
+        assert_ok(y->build_sheet(s->model, g, i));
+        plan_on(d, g);
+        gs_graph_free(g);
+    }
+}
+
+/* All profiles of all systems, as the choices of [model] profile. */
+static void profiles(gs_device *d)
+{
+    for (int i = 0; gs_systems[i]; i++) {
+        const gs_config_row *rows;
+        const char *p = "";
+        int n;
+
+        rows = gs_systems[i]->rows(&n);
+        for (int r = 0; r < n; r++)
+            if (!strcmp(rows[r].section, "model") && !strcmp(rows[r].key, "profile") && rows[r].choices) p = rows[r].choices;
+        do {
+            const int len = (int)strcspn(p, " ");
+            char text[200];
+            gs_setup *s;
+
+            snprintf(text, sizeof text, "[model]\nsystem = %s\n%s%.*s\n", gs_systems[i]->name, len ? "profile = " : "", len, p);
+            assert_ok(gs_setup_parse(text, gs_systems[i]->name, NULL, 0, &s));
+            plans_of(d, s);
+            gs_setup_free(s);
+            p += len;
+            p += *p == ' ';
+        } while (*p);
+    }
+}
+
+static void configurations(gs_device *d)
+{
+    char **names;
+    int n, used = 0;
+
+    assert_ok(gs_dir_list("configs", &names, &n)); /* tests run in the repository's root */
+    for (int i = 0; i < n; i++) {
+        const size_t len = strlen(names[i]);
+        char *path = gs_path_join("configs", names[i]);
+        gs_setup *s;
+
+        if (len > 4 && !strcmp(names[i] + len - 4, ".ini")) {
+            assert_ok(gs_setup_load(path, NULL, 0, &s));
+            plans_of(d, s);
+            gs_setup_free(s);
+            used++;
+        }
+        free(path);
+        free(names[i]);
+    }
+    free(names);
+    assert_true(used > 0);
 }
 
 static gs_node *weighed(gs_graph *g, gs_node *x, int which)
@@ -257,7 +282,11 @@ static void long_sums(gs_device *d)
     gs_graph_free(g);
 }
 
-static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group)
+/* Which models take part beside the op cases. */
+typedef enum models { OPS, PROFILES, CONFIGURATIONS } models;
+
+/* The driver's products and ours differ in nothing else, so models need not be planned with both. */
+static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max_group, models with)
 {
     gs_driver driver;
     gs_device *d;
@@ -269,43 +298,38 @@ static void gather_on(gathered *all, const char *spec, bool own_gemm, size_t max
         d->drv = &driver;
     }
     if (max_group) d->info.max_group = max_group;
+    d->info.memory = d->info.max_alloc = SIZE_MAX / 4; /* nothing is allocated: the largest configuration has its plan */
     all->cpu = d->info.local_is_global;
     gs_null_on_build(d, told, all);
     op_cases(d);
     large_sum(d);
     variants(d);
     long_sums(d);
-    models(d);
+    if (with >= PROFILES) profiles(d);
+    if (with >= CONFIGURATIONS) configurations(d);
     gs_device_close(d);
 }
 
-gs_test_program *gs_test_programs(int *n)
+const gs_test_program *gs_test_programs(int *n)
 {
-    gathered all = {0};
+    static gathered all; /* gathering takes seconds: once a process */
 
+    *n = all.n;
+    if (all.n) return all.list;
     for (const gs_kernel_file *f = gs__kernel_files; f->name; f++)
         if (strlen(f->name) > 3 && !strcmp(f->name + strlen(f->name) - 3, ".cl")) told(&all, f->name, f->text, "");
-    gather_on(&all, "null", false, 0);
-    gather_on(&all, "null", true, 0);
-    gather_on(&all, "null", true, 64); /* smaller tiles and groups */
-    gather_on(&all, "null:cpu", false, 0);
+    gather_on(&all, "null", false, 0, OPS);
+    gather_on(&all, "null", true, 0, CONFIGURATIONS);
+    gather_on(&all, "null", true, 64, PROFILES); /* smaller tiles and groups */
+    gather_on(&all, "null:cpu", false, 0, CONFIGURATIONS);
     end_pile(&all, 0);
     end_pile(&all, 1);
     gs_str_free(&all.pile[0]);
     gs_str_free(&all.pile[1]);
     free(all.seen);
+    all.seen = NULL;
     *n = all.n;
     return all.list;
-}
-
-void gs_test_programs_free(gs_test_program *list, int n)
-{
-    for (int i = 0; i < n; i++) {
-        free(list[i].label);
-        free(list[i].options);
-        free(list[i].source);
-    }
-    free(list);
 }
 
 char *gs_test_program_text(const gs_test_program *p, bool define_options)
