@@ -78,7 +78,8 @@ static void told(void *user, const char *label, const char *source, const char *
         return;
     }
     hash = gs_hash64(options, strlen(options) + 1, hash);
-    if (!seen(all, hash)) add(all, label, options, source, false, strstr(label, "_cpu") != NULL);
+    /* devices that look like CPUs come last: options that only they use (vectors of 16 lanes) are forms for them */
+    if (!seen(all, hash)) add(all, label, options, source, false, all->cpu || strstr(label, "_cpu") != NULL);
 }
 
 static void plan_on(gs_device *d, gs_graph *g)
