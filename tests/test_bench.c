@@ -395,6 +395,9 @@ static void comparisons_are_written(void **state)
     fclose(out);
     text = gs_test_slurp(text_path);
     assert_true(gs_test_contains(text, "2.00x") && gs_test_contains(text, "0.95x ~ ! W") && gs_test_contains(text, "(other parameters)"));
+    assert_true(gs_test_contains(text, "1:  gemm 50 % (2)\n  2:  gemm 60 % (2)")); /* shares of the peak */
+    assert_true(gs_test_contains(text, "1:  4 right, 0 unchecked, 0 wrong, 1 failed\n") && gs_test_contains(text, "1 wrong, 0 failed; 1 the same bytes"));
+    assert_true(gs_test_contains(text, "12.00 s") && gs_test_contains(text, "1.0 MiB")); /* cold start, memory */
     assert_ok(gs_bench_compare_html(&c, path));
     html = gs_test_slurp(path);
     assert_true(gs_test_contains(html, "Card &lt;A&gt;") && !gs_test_contains(html, "Card <A>")); /* what a file holds is text, never markup */

@@ -256,6 +256,60 @@ static void print_models(const gs_bench_comparison *c, FILE *out)
         }
 }
 
+/* Share of the measured peak, the median of each family. */
+static void print_shares(const gs_bench_comparison *c, FILE *out)
+{
+    const char *names[31];
+    const int n = gs__families(c, names, (int)GS_COUNT(names));
+    double *v = gs_xalloc((size_t)GS_MAX(c->n_lines, 1) * sizeof *v);
+    bool titled = false;
+
+    for (int f = 0; f < c->n_files; f++) {
+        bool any = false;
+
+        for (int k = 0; k < n; k++) {
+            int rows = 0;
+
+            for (int i = 0; i < c->n_lines; i++) {
+                const gs_bench_row *r = c->lines[i].pair[f].row;
+
+                if (gs__in_family(&c->lines[i], names[k]) && r && !*r->failed && r->share > 0) v[rows++] = r->share;
+            }
+            if (!rows) continue;
+            if (!titled) fprintf(out, "\nshare of the measured peak, median of each family's rows\n");
+            if (!any) fprintf(out, "  %d:", f + 1);
+            fprintf(out, "  %s %.0f %% (%d)", names[k], 100 * gs__median(v, rows), rows);
+            titled = any = true;
+        }
+        if (any) fprintf(out, "\n");
+    }
+    free(v);
+}
+
+/* How many results are right, and the same as the base's. */
+static void print_results(const gs_bench_comparison *c, FILE *out)
+{
+    fprintf(out, "\nresults against the reference, and beside the base's\n");
+    for (int f = 0; f < c->n_files; f++) {
+        int verdict[3] = { 0 }, result[4] = { 0 }, failed = 0;
+
+        for (int i = 0; i < c->n_lines; i++) {
+            const gs_bench_pair *p = &c->lines[i].pair[f];
+
+            if (!p->row || c->lines[i].of->suite == GS_BENCH_PEAK) continue;
+            if (*p->row->failed) failed++;
+            else verdict[p->row->digest.verdict]++;
+            if (!p->why) result[p->result]++;
+        }
+        fprintf(out, "  %d:  %d right, %d unchecked, %d wrong, %d failed", f + 1, verdict[GS_BENCH_RIGHT], verdict[GS_BENCH_UNCHECKED],
+                verdict[GS_BENCH_WRONG], failed);
+        if (f != c->base)
+            fprintf(out, "; %d the same bytes, %d the same but for rounding, %d different", result[GS_BENCH_SAME_BYTES], result[GS_BENCH_SAME],
+                    result[GS_BENCH_DIFFERS]);
+        fprintf(out, "\n");
+    }
+}
+
 static void print_means(const gs_bench_comparison *c, FILE *out)
 {
     const char *names[32];
@@ -287,5 +341,7 @@ void gs_bench_compare_print(const gs_bench_comparison *c, FILE *out)
     print_suite(c, GS_BENCH_OP, "op", out);
     print_suite(c, GS_BENCH_MODEL, "step of", out);
     print_models(c, out);
+    print_shares(c, out);
     print_means(c, out);
+    print_results(c, out);
 }
