@@ -1,5 +1,5 @@
 /* GFLOP/s of convolution and its two gradients in every form, on the shapes of the networks.
- * bench_conv [device] [forms, comma-separated: cpu,tile,direct] */
+ * bench_conv [device] [variants, comma-separated: preset,few,winograd,cpu,tile,direct] [part of a row: only those that have it] */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,8 +11,13 @@ static const struct { int n, c, h, o, k, s, p; const char *what; } shapes[] = {
     { 128, 256, 8, 512, 4, 2, 1, "cdcgan" },
     { 128, 512, 4, 1, 4, 1, 0, "cdcgan" },
     { 64, 64, 28, 64, 3, 1, 1, "3x3" },
-    { 1, 256, 64, 256, 3, 1, 1, "3x3" },
+    { 1, 64, 256, 64, 3, 1, 1, "3x3, spade" },
+    { 1, 256, 64, 256, 3, 1, 1, "3x3, ugatit" },
+    { 8, 256, 16, 512, 3, 1, 1, "3x3, geneva" },
+    { 1, 1024, 16, 1024, 3, 1, 1, "3x3, spade" },
     { 1, 3, 128, 64, 7, 1, 3, "7x7, from a picture" },
+    { 1, 64, 128, 3, 7, 1, 3, "7x7, to a picture" },
+    { 1, 3, 256, 64, 4, 2, 1, "4x4, from a picture" },
     { 16, 512, 8, 512, 1, 1, 0, "1x1" },
 };
 
@@ -26,7 +31,7 @@ static gs_status prepare(gs_device *d, const char *form, size_t s, int op, gs_gr
     gs_node *dy = op != 0 ? gs_input(g, "dy", GS_SHAPE(shapes[s].n, shapes[s].o, oh, oh), GS_F32) : NULL;
     gs_status st;
 
-    setenv("GESSO_CONV", form, 1);
+    setenv("GESSO_CONV", strcmp(form, "preset") ? form : "", 1);
     gs_output(g, "y", op == 0 ? gs__node2(&gs_op_conv2d, x, w, &a) : op == 1 ? gs__node2(&gs_op_conv2d_dx, dy, w, &a)
                                                                             : gs__node2(&gs_op_conv2d_dw, x, dy, &a));
     st = gs_compile(g, d, NULL, NULL, out);
@@ -44,7 +49,7 @@ static gs_status prepare(gs_device *d, const char *form, size_t s, int op, gs_gr
 
 int main(int argc, char **argv)
 {
-    static char cpu[] = "cpu", tile[] = "tile";
+    static char cpu[] = "preset,cpu", tile[] = "preset";
     static const char *const names[] = { "y", "dx", "dw" };
     const char *form[4];
     char *list;
@@ -61,11 +66,14 @@ int main(int argc, char **argv)
             gs_graph *g[4] = { 0 };
             gs_plan *p[4] = { 0 };
             bench_time t[4];
+            char row[96];
 
+            snprintf(row, sizeof row, "%3d x %4d x %3d^2 -> %4d, %dx%d stride %d, %-2s", shapes[s].n, shapes[s].c, shapes[s].h, shapes[s].o, shapes[s].k,
+                     shapes[s].k, shapes[s].s, names[op]);
+            if (argc > 3 && !strstr(row, argv[3])) continue;
             for (int i = 0; i < n; i++) TRY(prepare(d, form[i], s, op, &g[i], &p[i]));
             TRY(bench_run(d, p, n, t));
-            printf("%3d x %3d x %3d^2 -> %3d, %dx%d stride %d, %-2s", shapes[s].n, shapes[s].c, shapes[s].h, shapes[s].o, shapes[s].k,
-                   shapes[s].k, shapes[s].s, names[op]);
+            printf("%s", row);
             for (int i = 0; i < n; i++) {
                 const int oh = (shapes[s].h + 2 * shapes[s].p - shapes[s].k) / shapes[s].s + 1;
 

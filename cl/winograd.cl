@@ -1,20 +1,30 @@
-/* 3x3 convolutions of stride 1 and their gradients by Winograd's F(2x2,3x3) and F(4x4,3x3) (Winograd 1980; Lavin & Gray 2016): the image is
- * cut in tiles of F x F results, and with A = F + 2 and the matrices B (A x A), G (A x 3), R (F x A)
+/* Convolutions and their gradients by Winograd's method (Winograd 1980; Lavin & Gray 2016): the image is cut in tiles of F x F results, and with
+ * the kernel's side K, A = F + K - 1 and the matrices B (A x A), G (A x K), R (F x A)
  *
  *   y  = R [ sum_c (G w G^T) . (B x B^T) ] R^T        dw = G^T [ sum_tiles (R^T dy R) . (B x B^T) ] G
  *
- * for each tile, '.' elementwise. So A^2 products of matrices take the place of the convolution, with 2.25 (F = 2) or 4 (F = 4) times fewer
- * multiplications; the kernels here are what comes before and after them. The points of F = 4 are 0, +-1/sqrt 2, +-sqrt 2: half the error of 0,
- * +-1, +-2.
+ * for each tile, '.' elementwise. So A^2 products of matrices take the place of the convolution, with F^2 K^2 / A^2 times fewer multiplications;
+ * the kernels here are what comes before and after them.
+ *
+ *   K F   serves                            fewer   points
+ *   3 4   3x3                               4.00    0, +-1/sqrt 2, +-sqrt 2: half the error of 0, +-1, +-2
+ *   3 2   3x3                               2.25    0, +-1
+ *   2 4   2x2; 4x4 of stride 2 by phases    2.56    +-1/2, +-5/4: no more error than the plain sum
+ *
+ * A kernel of 2K x 2K and stride 2 is one of K x K over four times the channels: the phases (fi, fj) of x, x'[c,fi,fj][i][j] = x[c][2 i + fi][2 j + fj].
+ * Its gradient by x is four convolutions, one for each phase of the result.
  *
  *   wino_weights   u (A^2, rows, cols) = G w G^T            wino_image     v (A^2, channels, tiles) = B x B^T
  *   wino_result    y = R m R^T                              wino_gradient  v (A^2, channels, tiles) = R^T dy R
  *   wino_dw        dw = G^T s G
  *
  * Tiles t = (n, row of tiles, column of tiles). One item a channel and LANES consecutive tiles: 16, in vectors, on devices whose local memory is
- * ordinary memory, else 1. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. */
+ * ordinary memory, else 1. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. ps: 2 where a channel is (c, fi, fj), else 1. */
 #ifndef F
 #define F 4
+#endif
+#ifndef K
+#define K 3
 #endif
 #ifndef LANES
 #define LANES 1
@@ -22,7 +32,7 @@
 #ifndef PAD
 #define PAD 0
 #endif
-#define A (F + 2)
+#define A (F + K - 1)
 
 #if LANES == 16 /* exists in OpenCL C only */
 #define VEC float16
@@ -38,7 +48,55 @@
 #define HALF2 0.70710678118654752f
 
 /* One axis of each transform: `in` and `out` are arrays, the elements S apart. */
-#if F == 4
+#if K == 2 && F == 4
+#define B_AXIS(out, o, S, in, i, Q)                                                                   \
+    {                                                                                                 \
+        const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q]; \
+        const VEC e1 = d3 - 1.5625f * d1, o1 = 0.5f * (d2 - 1.5625f * d0), e2 = d3 - 0.25f * d1, o2 = 1.25f * (d2 - 0.25f * d0); \
+                                                                                                      \
+        out[o] = e1 + o1;                                                                             \
+        out[o + S] = e1 - o1;                                                                         \
+        out[o + 2 * S] = e2 + o2;                                                                     \
+        out[o + 3 * S] = e2 - o2;                                                                     \
+        out[o + 4 * S] = d4 - 1.8125f * d2 + 0.390625f * d0;                                          \
+    }
+#define R_AXIS(out, o, S, in, i, Q)                                                                   \
+    {                                                                                                 \
+        const VEC e1 = in[i] + in[i + Q], o1 = 0.5f * (in[i] - in[i + Q]);                            \
+        const VEC e2 = in[i + 2 * Q] + in[i + 3 * Q], o2 = 1.25f * (in[i + 2 * Q] - in[i + 3 * Q]);   \
+                                                                                                      \
+        out[o] = e1 + e2;                                                                             \
+        out[o + S] = o1 + o2;                                                                         \
+        out[o + 2 * S] = 0.25f * e1 + 1.5625f * e2;                                                   \
+        out[o + 3 * S] = 0.25f * o1 + 1.5625f * o2 + in[i + 4 * Q];                                   \
+    }
+#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
+    {                                                                                                 \
+        const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q], y3 = in[i + 3 * Q];                 \
+        const VEC e1 = y0 + 0.25f * y2, o1 = 0.5f * (y1 + 0.25f * y3), e2 = y0 + 1.5625f * y2, o2 = 1.25f * (y1 + 1.5625f * y3); \
+                                                                                                      \
+        out[o] = e1 + o1;                                                                             \
+        out[o + S] = e1 - o1;                                                                         \
+        out[o + 2 * S] = e2 + o2;                                                                     \
+        out[o + 3 * S] = e2 - o2;                                                                     \
+        out[o + 4 * S] = y3;                                                                          \
+    }
+#define G_AXIS(out, o, S, in, i, Q)                                                                   \
+    {                                                                                                 \
+        const float g0 = in[i], g1 = in[i + Q];                                                       \
+                                                                                                      \
+        out[o] = -(16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                         \
+        out[o + S] = (16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                      \
+        out[o + 2 * S] = (32.0f / 105.0f) * g0 + (8.0f / 21.0f) * g1;                                 \
+        out[o + 3 * S] = (8.0f / 21.0f) * g1 - (32.0f / 105.0f) * g0;                                 \
+        out[o + 4 * S] = g1;                                                                          \
+    }
+#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
+    {                                                                                                 \
+        out[o] = (16.0f / 21.0f) * (in[i + Q] - in[i]) + (32.0f / 105.0f) * (in[i + 2 * Q] - in[i + 3 * Q]);                    \
+        out[o + S] = (8.0f / 21.0f) * ((in[i + 2 * Q] + in[i + 3 * Q]) - (in[i] + in[i + Q])) + in[i + 4 * Q];                  \
+    }
+#elif F == 4
 #define B_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
         const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q], d5 = in[i + 5 * Q]; \
@@ -136,43 +194,45 @@
     }
 #endif
 
-/* u[xi][r][q] = (G w G^T)[xi] with w's 3x3 at base + r sr + q sq, its elements si and sj apart. One item a (row, column). */
+/* u[xi][r][q] = (G w G^T)[xi] with w's elements si and sj apart, from base + r sr + c sq + fi pi + fj; q = (c, fi, fj). One item a (row,
+ * column). */
 __kernel void wino_weights(__global float *u, const ulong u0, const __global float *w, const ulong w0, const int rows, const int cols,
-                           const int base, const int sr, const int sq, const int si, const int sj)
+                           const int base, const int sr, const int sq, const int si, const int sj, const int ps, const int pi)
 {
-    const int at = get_global_id(0);
-    float g[9], t[A * 3], r[A * A];
+    const int at = get_global_id(0), q = at % cols, phase = q % (ps * ps);
+    float g[K * K], t[A * K], r[A * A];
 
     if (at >= rows * cols) return;
-    w += w0 + base + (ulong)(at / cols) * sr + (ulong)(at % cols) * sq;
+    w += w0 + base + (ulong)(at / cols) * sr + (ulong)(q / (ps * ps)) * sq + (phase / ps * pi + phase % ps);
     u += u0 + at;
     GS_UNROLL
-    for (int i = 0; i < 9; i++) g[i] = w[i / 3 * si + i % 3 * sj];
+    for (int i = 0; i < K * K; i++) g[i] = w[i / K * si + i % K * sj];
     GS_UNROLL
-    for (int j = 0; j < 3; j++) G_AXIS(t, j, 3, g, j, 3)
+    for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
     GS_UNROLL
-    for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * 3, 1)
+    for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
     GS_UNROLL
     for (int i = 0; i < A * A; i++) u[(ulong)i * rows * cols] = r[i];
 }
 
-/* dw[r sr + q sq + 3 i + j] = (G^T s G)[i][j], s (A^2, rows, cols). One item a (row, column). */
-__kernel void wino_dw(__global float *dw, const ulong dw0, const __global float *s, const ulong s0, const int rows, const int cols)
+/* dw (rows, C, ps K, ps K) = G^T s G, s (A^2, rows, cols) with columns (c, fi, fj). One item a (row, column). */
+__kernel void wino_dw(__global float *dw, const ulong dw0, const __global float *s, const ulong s0, const int rows, const int cols,
+                      const int ps)
 {
-    const int at = get_global_id(0);
-    float m[A * A], t[3 * A], g[9];
+    const int at = get_global_id(0), phase = at % (ps * ps); /* cols is a multiple of ps^2 */
+    float m[A * A], t[K * A], g[K * K];
 
     if (at >= rows * cols) return;
     s += s0 + at;
-    dw += dw0 + (ulong)at * 9;
+    dw += dw0 + (ulong)(at - phase) * (K * K) + (phase / ps * ps * K + phase % ps);
     GS_UNROLL
     for (int i = 0; i < A * A; i++) m[i] = s[(ulong)i * rows * cols];
     GS_UNROLL
     for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
     GS_UNROLL
-    for (int i = 0; i < 3; i++) GT_AXIS(g, i * 3, 1, t, i * A, 1)
+    for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
     GS_UNROLL
-    for (int i = 0; i < 9; i++) dw[i] = g[i];
+    for (int i = 0; i < K * K; i++) dw[i / K * ps * ps * K + i % K * ps] = g[i];
 }
 
 /* The pixel of a line of n that position i shows; -1: a zero. */
@@ -187,17 +247,17 @@ GS_FN int pixel(int i, int n)
     return i >= 0 && i < n ? i : -1;
 }
 
-/* Elements v .. v + count - 1 of row h of a picture with room around it, to line[0], line[step], ... */
+/* Pixels v, v + ps, ..., `count` of them, of row h of a picture with room around it, to line[0], line[step], ... */
 #define FETCH(line, step, x, h, v, xh, xw, count)                                                     \
     {                                                                                                 \
         const int row_ = pixel(h, xh);                                                                \
         const __global float *from_ = x + (long)row_ * (xw);                                          \
                                                                                                       \
-        if (row_ >= 0 && (v) >= 0 && (v) + (count) <= (xw)) {                                         \
-            for (int k_ = 0; k_ < (count); k_++) line[k_ * (step)] = from_[(v) + k_];                 \
+        if (row_ >= 0 && (v) >= 0 && (v) + ((count) - 1) * ps < (xw)) {                               \
+            for (int k_ = 0; k_ < (count); k_++) line[k_ * (step)] = from_[(v) + k_ * ps];            \
         } else {                                                                                      \
             for (int k_ = 0; k_ < (count); k_++) {                                                    \
-                const int c_ = row_ < 0 ? -1 : pixel((v) + k_, xw);                                   \
+                const int c_ = row_ < 0 ? -1 : pixel((v) + k_ * ps, xw);                                \
                                                                                                       \
                 line[k_ * (step)] = c_ < 0 ? 0.0f : from_[c_];                                        \
             }                                                                                         \
@@ -213,31 +273,32 @@ GS_FN int pixel(int i, int n)
 #endif
 #endif
 
-/* v[xi][c][t - first] = (B x B^T)[xi] of tile t, zeros past the last tile. x (n, channels, xh, xw); tile (i, j) starts at row F i - ph, column
- * F j - pw. span: tiles of v in memory, a multiple of LANES. */
+/* v[xi][q][t - first] = (B x B^T)[xi] of tile t, zeros past the last tile. x (n, channels / ps^2, xh, xw); tile (i, j) of channel q = (c, fi, fj)
+ * starts at row ps F i + fi - ph, column ps F j + fj - pw, and takes every ps-th pixel. span: tiles of v in memory, a multiple of LANES. */
 __kernel void wino_image(__global float *v, const ulong v0, const __global float *x, const ulong x0, const int channels, const int span,
                          const int first, const int total, const int rows, const int cols, const int xh, const int xw, const int ph,
-                         const int pw)
+                         const int pw, const int ps)
 {
     const int at = get_global_id(0), vectors = span / LANES;
-    const int c = at / vectors, t0 = first + at % vectors * LANES;
+    const int q = at / vectors, t0 = first + at % vectors * LANES, phase = q % (ps * ps);
+    const int top = phase / ps - ph, left = phase % ps - pw, picture = channels / (ps * ps) * (xh * xw);
     VEC d[A * A], e[A * A];
 
     if (at >= channels * vectors) return;
-    v += v0 + (ulong)c * span + (t0 - first);
-    x += x0 + (ulong)c * (xh * xw);
+    v += v0 + (ulong)q * span + (t0 - first);
+    x += x0 + (ulong)(q / (ps * ps)) * (xh * xw);
 #if LANES == 16
-    if (t0 % cols + 16 <= cols && t0 + 16 <= total) {
-        const __global float *xn = x + (ulong)(t0 / cols / rows) * channels * (xh * xw);
-        const int h = t0 / cols % rows * F - ph, w = t0 % cols * F - pw;
+    if (ps == 1 && t0 % cols + 16 <= cols && t0 + 16 <= total) {
+        const __global float *xn = x + (ulong)(t0 / cols / rows) * picture;
+        const int h = t0 / cols % rows * F + top, w = t0 % cols * F + left;
         float line[16 * F + 16];
 
         for (int i = 0; i < A; i++) {
-            FETCH(line, 1, xn, h + i, w, xh, xw, 16 * F + 2)
+            FETCH(line, 1, xn, h + i, w, xh, xw, 16 * F + K - 1)
             GS_UNROLL
             for (int j = 0; j < F; j++) EVERY(d, i * A + j, line + j)
             GS_UNROLL
-            for (int j = 0; j < 2; j++) {
+            for (int j = 0; j < K - 1; j++) {
                 const float16 u = d[i * A + j];
 
                 d[i * A + F + j] = (float16)(u.s12345678, u.s9abc, u.sde, u.sf, line[16 * F + j]);
@@ -250,10 +311,10 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
             const int t = t0 + k;
 
             if (t < total) {
-                const __global float *xn = x + (ulong)(t / cols / rows) * channels * (xh * xw);
-                const int h = t / cols % rows * F - ph, w = t % cols * F - pw;
+                const __global float *xn = x + (ulong)(t / cols / rows) * picture;
+                const int h = t / cols % rows * F * ps + top, w = t % cols * F * ps + left;
 
-                for (int i = 0; i < A; i++) FETCH((lane + i * A * 16 + k), 16, xn, h + i, w, xh, xw, A)
+                for (int i = 0; i < A; i++) FETCH((lane + i * A * 16 + k), 16, xn, h + i * ps, w, xh, xw, A)
             } else {
                 for (int i = 0; i < A * A; i++) lane[i * 16 + k] = 0.0f;
             }
@@ -262,16 +323,16 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
     }
 #else
     if (t0 < total) {
-        const __global float *xn = x + (ulong)(t0 / cols / rows) * channels * (xh * xw);
-        const int h = t0 / cols % rows * F - ph, w = t0 % cols * F - pw;
+        const __global float *xn = x + (ulong)(t0 / cols / rows) * picture;
+        const int h = t0 / cols % rows * F * ps + top, w = t0 % cols * F * ps + left;
 
         GS_UNROLL
         for (int i = 0; i < A; i++) {
-            const int row = pixel(h + i, xh);
+            const int row = pixel(h + i * ps, xh);
 
             GS_UNROLL
             for (int j = 0; j < A; j++) {
-                const int col = pixel(w + j, xw);
+                const int col = pixel(w + j * ps, xw);
 
                 d[i * A + j] = row >= 0 && col >= 0 ? xn[row * xw + col] : 0.0f;
             }
@@ -333,9 +394,11 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
     for (int i = 0; i < A * A; i++) STORE(r[i], v + (ulong)i * channels * span);
 }
 
-/* y (n, channels, yh, yw) of tile t = R m R^T, m[xi][c][t - first]. */
+/* y (n, channels, yh, yw): the results of tile t are R m R^T, m[xi][c][t - first]. Result (i, j) of the rh x rw of a picture goes to row step i +
+ * top, column step j + left. */
 __kernel void wino_result(__global float *y, const ulong y0, const __global float *m, const ulong m0, const int channels, const int span,
-                          const int first, const int total, const int rows, const int cols, const int yh, const int yw)
+                          const int first, const int total, const int rows, const int cols, const int yh, const int yw, const int rh,
+                          const int rw, const int step, const int top, const int left)
 {
     const int at = get_global_id(0), vectors = span / LANES;
     const int c = at / vectors, t0 = first + at % vectors * LANES;
@@ -343,7 +406,7 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
 
     if (at >= channels * vectors) return;
     m += m0 + (ulong)c * span + (t0 - first);
-    y += y0 + (ulong)c * (yh * yw);
+    y += y0 + (ulong)c * (yh * yw) + (top * yw + left);
     GS_UNROLL
     for (int i = 0; i < A * A; i++) d[i] = LOAD(m + (ulong)i * channels * span);
     GS_UNROLL
@@ -357,29 +420,29 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
         for (int i = 0; i < F * F; i++) vstore16(r[i], i, lane);
         for (int k = 0; k < 16; k++) {
             const int t = t0 + k, h = t / cols % rows * F, w = t % cols * F;
-            __global float *yn = y + (ulong)(t / cols / rows) * channels * (yh * yw) + (long)h * yw + w;
+            __global float *yn = y + (ulong)(t / cols / rows) * channels * (yh * yw) + ((ulong)h * yw + w) * step;
 
             if (t >= total) break;
-            for (int i = 0; i < min(F, yh - h); i++) {
+            for (int i = 0; i < min(F, rh - h); i++) {
 #if F == 4
-                if (w + F <= yw)
-                    vstore4((float4)(lane[i * 64 + k], lane[i * 64 + 16 + k], lane[i * 64 + 32 + k], lane[i * 64 + 48 + k]), 0, yn + (long)i * yw);
+                if (step == 1 && w + F <= rw)
+                    vstore4((float4)(lane[i * 64 + k], lane[i * 64 + 16 + k], lane[i * 64 + 32 + k], lane[i * 64 + 48 + k]), 0, yn + (ulong)i * yw);
                 else
 #endif
-                    for (int j = 0; j < min(F, yw - w); j++) yn[(long)i * yw + j] = lane[(i * F + j) * 16 + k];
+                    for (int j = 0; j < min(F, rw - w); j++) yn[((ulong)i * yw + j) * step] = lane[(i * F + j) * 16 + k];
             }
         }
     }
 #else
     if (t0 < total) {
         const int h = t0 / cols % rows * F, w = t0 % cols * F;
-        __global float *yn = y + (ulong)(t0 / cols / rows) * channels * (yh * yw) + (ulong)h * yw + w;
+        __global float *yn = y + (ulong)(t0 / cols / rows) * channels * (yh * yw) + ((ulong)h * yw + w) * step;
 
         GS_UNROLL
         for (int i = 0; i < F; i++) {
             GS_UNROLL
             for (int j = 0; j < F; j++)
-                if (h + i < yh && w + j < yw) yn[i * yw + j] = r[i * F + j];
+                if (h + i < rh && w + j < rw) yn[(i * yw + j) * step] = r[i * F + j];
         }
     }
 #endif

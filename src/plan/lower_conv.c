@@ -92,7 +92,7 @@ const gs_variant gs__conv_variants[] = {
     { "whole", 0, false, gs__conv_whole_can, gs__conv_whole }, /* one window a picture: a plain product */
     { "few", 0, false, gs__conv_few_can, gs__conv_few },       /* CPUs, few channels on one side */
     { "winograd:4", 4, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
-    { "winograd:2", 2, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
+    { "winograd:2", 2, false, gs__conv_winograd_small_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "cpu:4", 4, false, cpu_can, cpu_emit },
     { "cpu:1", 1, true, cpu_can, cpu_emit },
     { "cpu:2", 2, true, cpu_can, cpu_emit },

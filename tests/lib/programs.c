@@ -237,10 +237,11 @@ static void variants(gs_device *d)
     static const char *const use[] = { "conv/winograd:4", "conv/winograd:2" };
 
     for (size_t i = 0; i < GS_COUNT(use); i++)
-        for (int mode = 0; mode < 3; mode++) {
+        for (int c = 0; c < 6; c++) {
+            const int mode = c % 3, k = 3 + c / 3; /* 3x3 of stride 1, 4x4 of stride 2 */
             gs_graph *g = gs_graph_new();
-            gs_node *x = gs_input(g, "x", GS_SHAPE(2, 8, 12, 12), GS_F32), *w = gs_input(g, "w", GS_SHAPE(16, 8, 3, 3), GS_F32);
-            gs_node *y = gs_conv2d(x, w, &(gs_conv2d_opts){ .pad = 1, .pad_mode = (gs_pad_mode)mode }), *wrt[] = { x, w }, *dx[2];
+            gs_node *x = gs_input(g, "x", GS_SHAPE(2, 8, 12, 12), GS_F32), *w = gs_input(g, "w", GS_SHAPE(16, 8, k, k), GS_F32);
+            gs_node *y = gs_conv2d(x, w, &(gs_conv2d_opts){ .stride = k - 2, .pad = 1, .pad_mode = (gs_pad_mode)mode }), *wrt[] = { x, w }, *dx[2];
             gs_store *s;
             gs_plan *p;
 
