@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "bench/bench_int.h"
+#include "device/tuning.h"
 
 #define DEFAULT_SECONDS 300.0
 
@@ -87,8 +88,21 @@ static void device_json(cJSON *head, const gs_device_info *i)
     cJSON_AddNumberToObject(o, "memory", (double)i->memory);
 }
 
+/* What was found out about the device and decides how rows are computed; nothing for a device as it comes. */
+static void tuning_json(gs_device *d, cJSON *env)
+{
+    const gs_verdict_entry *v;
+    int choices = 0, wrong = 0;
+    char text[80];
+
+    while (gs_tuning_choice_at(d, choices)) choices++;
+    for (int i = 0; (v = gs_tuning_verdict_at(d, i)); i++) wrong += v->verdict == GS_WRONG;
+    snprintf(text, sizeof text, "%d classes of shapes, %d variants not used", choices, wrong);
+    if (choices || wrong) cJSON_AddStringToObject(env, "tuned", text);
+}
+
 /* What changes the meaning of rows: the cases' definitions, and the switches of the environment. */
-static void config_json(cJSON *head)
+static void config_json(gs_device *d, cJSON *head)
 {
     static const char *const switches[] = { "GESSO_GEMM", "GESSO_CONV", "GESSO_OFF", "GESSO_KERNELS", "GESSO_CUDA_TF32", "GESSO_CUDA_FMAD" };
     cJSON *env = cJSON_AddObjectToObject(head, "environment");
@@ -108,6 +122,7 @@ static void config_json(cJSON *head)
         cJSON_AddStringToObject(env, switches[i], value);
         hash = gs_hash64(value, strlen(value), gs_hash64(switches[i], strlen(switches[i]), hash));
     }
+    tuning_json(d, env);
     snprintf(text, sizeof text, "%016llx", (unsigned long long)hash);
     cJSON_AddStringToObject(head, "config_hash", text);
     free(cases);
@@ -128,7 +143,7 @@ static void head_json(gs__bench *b)
     cJSON_AddStringToObject(o, "date", date);
     host_json(o);
     device_json(o, gs_device_get_info(b->d));
-    config_json(o);
+    config_json(b->d, o);
 }
 
 /* ---- the run ---- */

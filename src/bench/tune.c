@@ -9,9 +9,10 @@
 #include "eval/variantcheck.h"
 #include "train/system.h"
 
-enum { MAX_CANDIDATES = 24, ROUNDS = 9, FIRST_ROUNDS = 3, MAX_REPS = 1000 };
+enum { MAX_CANDIDATES = 24, ROUNDS = 9, FIRST_ROUNDS = 3, FEW = 5, MAX_REPS = 1000 };
 #define SAMPLE_SECONDS 0.01 /* long against the clock and against one wait for the device */
 #define CLASS_SECONDS 3.0   /* no further rounds of a class after that */
+#define TRIAL_FLOPS 2e8     /* larger problems are first tried at about this size */
 #define HOPELESS 3.0        /* times the fastest single run: not measured any further */
 #define SLOW 1.3            /* the same for medians of the first rounds */
 #define SPREADS 3.0         /* a candidate has to win by so many median deviations of both */
@@ -179,16 +180,16 @@ done:
     return st;
 }
 
-static gs_status prepare(race *r, candidate *k)
+static gs_status prepare(race *r, candidate *k, const gs_problem *q)
 {
-    const gs_conv *conv = &r->c->problem.conv;
+    const gs_conv *conv = &q->conv;
     char name[GS_TUNING_NAME];
     gs_node *y;
     gs_status st = GS_OK;
 
-    gs_variant_name(r->c->problem.family, k->variant, name);
+    gs_variant_name(q->family, k->variant, name);
     k->g = gs_graph_new();
-    y = gs_problem_build(k->g, &r->c->problem, 0);
+    y = gs_problem_build(k->g, q, 0);
     TRY(gs_graph_status(k->g));
     TRY(gs_compile(k->g, r->w->d, r->store, &(gs_compile_opts){ .use = name, .no_winograd = conv->no_winograd }, &k->plan));
     r->count = gs_shape_count(gs_node_shape(y));
@@ -237,7 +238,7 @@ static gs_status warm_up(race *r, candidate *k)
     double t;
     gs_status st = GS_OK;
 
-    TRY(prepare(r, k));
+    TRY(prepare(r, k, &r->c->problem));
     TRY(timed(r, k, 1, &k->once));
     TRY(compare(r, k));
     for (int i = 0; i < 2 && (i == 0 || k->once < 1); i++) {
@@ -249,13 +250,64 @@ done:
     return st;
 }
 
+static void let_go(candidate *k)
+{
+    gs_plan_free(k->plan);
+    gs_graph_free(k->g);
+    k->plan = NULL;
+    k->g = NULL;
+}
+
+/* The problem with fewer pictures, products or rows. */
+static gs_problem smaller(const gs_problem *q)
+{
+    const double part = TRIAL_FLOPS / gs_problem_flops(q);
+    gs_problem s = *q;
+
+    if (part >= 1) return s;
+    s.gemm.batch = GS_MAX(1, (int64_t)((double)q->gemm.batch * part));
+    s.gemm.m = q->gemm.batch > 1 ? q->gemm.m : GS_MAX(1, (int64_t)((double)q->gemm.m * part));
+    s.conv.n = GS_MAX(1, (int)(q->conv.n * part));
+    return s;
+}
+
+/* A variant that is far behind at a fraction of the size does not get to run at full size, where it could take minutes. */
+static gs_status trial(race *r)
+{
+    const gs_problem q = smaller(&r->c->problem);
+    double seconds[MAX_CANDIDATES], best = INFINITY;
+
+    if (gs_problem_flops(&q) > 0.5 * gs_problem_flops(&r->c->problem)) return GS_OK;
+    for (int i = 0; i < r->n; i++) {
+        candidate *k = &r->list[i];
+        gs_status st = GS_OK;
+
+        seconds[i] = 0; /* one that cannot do the smaller problem has to wait for its own */
+        if (stopped(r->w)) return GS_ESTOPPED;
+        if (!k->variant->can(r->w->d, &q)) continue;
+        st = prepare(r, k, &q);
+        for (int run = 0; run < 2 && st == GS_OK; run++) st = timed(r, k, 1, &seconds[i]); /* the first builds kernels */
+        let_go(k);
+        if (st != GS_OK) seconds[i] = 0;
+        else best = GS_MIN(best, seconds[i]);
+    }
+    for (int i = 1; i < r->n; i++) r->list[i].out = seconds[i] > HOPELESS * best;
+    return GS_OK;
+}
+
+/* The deviation of a few samples tells little of the noise: then half their range stands for it. */
 static gs_tune_sample sample_of(const candidate *k)
 {
-    double v[ROUNDS];
+    double v[ROUNDS], least = INFINITY, most = 0;
     gs_tune_sample s = { .agrees = k->agrees };
 
-    memcpy(v, k->v, sizeof v);
+    for (int i = 0; i < k->n; i++) {
+        v[i] = k->v[i];
+        least = GS_MIN(least, v[i]);
+        most = GS_MAX(most, v[i]);
+    }
     gs__spread(v, k->n, &s.median, &s.mad);
+    if (k->n < FEW) s.mad = (most - least) / 2;
     return s;
 }
 
@@ -323,10 +375,7 @@ static void pick(const race *r, gs_choice *out)
 
 static void release(race *r)
 {
-    for (int i = 0; i < r->n; i++) {
-        gs_plan_free(r->list[i].plan);
-        gs_graph_free(r->list[i].g);
-    }
+    for (int i = 0; i < r->n; i++) let_go(&r->list[i]);
     if (r->fence) r->w->d->drv->free(r->w->d, r->fence);
     gs_store_free(r->store);
     free(r->want);
@@ -343,7 +392,9 @@ static gs_status measure(work *w, const class *c, gs_choice *out)
     TRY(w->d->drv->alloc(w->d, GS_ALIGN, &r.fence));
     TRY(w->d->drv->fill(w->d, r.fence, 0, 0, GS_ALIGN));
     TRY(gs_store_new(w->d, 0, &r.store));
+    TRY(trial(&r));
     for (int i = 0; i < r.n; i++) {
+        if (r.list[i].out) continue;
         if (stopped(w)) TRY(GS_ESTOPPED);
         st = warm_up(&r, &r.list[i]);
         if (st == GS_OK) {
