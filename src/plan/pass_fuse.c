@@ -12,11 +12,18 @@
 
 #define MAX_LEAVES 24   /* reads of one kernel: keeps arguments under OpenCL's guaranteed 1024 bytes */
 #define MAX_ROOTS 12
-#define MAX_CHEAP 6     /* light operations that cost less than a store and a load */
+#define MAX_CHEAP 10    /* light operations that cost less than a store and a load */
 #define NEAR 48         /* how far back in the program a sibling may lie to be joined: bounds the growth of lifetimes */
 
-/* What recomputing an expression costs: operations, and reads of tensors that are not broadcast from smaller ones. */
-typedef struct cost { int ops, tensors; } cost;
+/* What recomputing an expression costs: operations, and distinct tensors read that are not broadcast from smaller ones (two stands for more). */
+typedef struct cost { int ops, tensors; const gs_node *tensor; } cost;
+
+static void add_tensor(cost *c, const gs_node *n)
+{
+    if (c->tensor == n) return;
+    c->tensor = n;
+    c->tensors++;
+}
 
 static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
 {
@@ -29,11 +36,11 @@ static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
 
     if (GS_IS(n, full) || GS_IS(n, iota)) return;
     if (gs__kind(n) == GS_NK_VIEW && !gs__info(p, n)->root) {
-        if (!GS_IS(n, broadcast)) c->tensors++;
+        if (!GS_IS(n, broadcast)) add_tensor(c, n);
         return;
     }
     if (gs__kind(n) != GS_NK_EXPR || (!top && gs__info(p, n)->root)) {
-        c->tensors++;
+        add_tensor(c, n);
         return;
     }
     for (size_t i = 0; i < GS_COUNT(light); i++) found |= n->op == light[i];
@@ -149,16 +156,18 @@ static void choose_roots(gs_plan *p)
 
 typedef struct leafset { gs_plan *p; gs_node *leaf[256]; bool identity[256]; int n; } leafset;
 
-static void add_leaf(void *user, gs_node *leaf, const gs_vmap *m)
+static void leafset_add(leafset *s, gs_node *leaf, bool identity)
 {
-    leafset *s = user;
-    const bool id = gs__vmap_is_identity(m);
-
     for (int i = 0; i < s->n; i++)
-        if (s->leaf[i] == leaf && s->identity[i] == id) return;
+        if (s->leaf[i] == leaf && s->identity[i] == identity) return;
     assert(s->n < (int)GS_COUNT(s->leaf));
     s->leaf[s->n] = leaf;
-    s->identity[s->n++] = id;
+    s->identity[s->n++] = identity;
+}
+
+static void add_leaf(void *user, gs_node *leaf, const gs_vmap *m)
+{
+    leafset_add(user, leaf, gs__vmap_is_identity(m));
 }
 
 static gs_unit *unit_new(gs_plan *p, gs_unit_kind kind)
@@ -189,12 +198,23 @@ void gs__unit_after(gs_plan *p, gs_unit *u, gs_unit *before)
     }
 }
 
+/* Distinct reads of a unit with these leaves beside its own. */
+static int leaves_with(gs_plan *p, gs_unit *u, const leafset *s)
+{
+    leafset mine = { .p = p };
+
+    if (u->kind == GS_U_KERNEL || u->n_leaves + s->n <= MAX_LEAVES) return u->n_leaves + s->n; /* a bound that will do */
+    gs__unit_leaves(p, u, add_leaf, &mine);
+    for (int i = 0; i < s->n; i++) leafset_add(&mine, s->leaf[i], s->identity[i]);
+    return mine.n;
+}
+
 static void unit_add(gs_plan *p, gs_unit *u, gs_node *n, const leafset *s)
 {
+    u->n_leaves = leaves_with(p, u, s);
     GS_PUSH(u->roots, u->n_roots, u->cap_roots, n);
     gs__info(p, n)->unit = u;
     u->last_order = gs__info(p, n)->order;
-    u->n_leaves += s->n;
     for (int i = 0; i < s->n; i++) {
         gs_unit *before = gs__leaf_unit(p, s->leaf[i]);
 
@@ -203,9 +223,9 @@ static void unit_add(gs_plan *p, gs_unit *u, gs_node *n, const leafset *s)
 }
 
 /* May a root with these leaves be computed by c? */
-static bool may_join(gs_plan *p, const gs_unit *c, const leafset *s, bool reads_c)
+static bool may_join(gs_plan *p, gs_unit *c, const leafset *s, bool reads_c)
 {
-    if (c->n_roots >= MAX_ROOTS || c->n_leaves + s->n > MAX_LEAVES) return false;
+    if (c->n_roots >= MAX_ROOTS || leaves_with(p, c, s) > MAX_LEAVES) return false;
     for (int i = 0; i < s->n; i++) {
         const gs_unit *u = gs__leaf_unit(p, s->leaf[i]);
 

@@ -81,6 +81,45 @@ static gs_node *outer_product(const gs_node *n, gs_node **in)
     return gs__node2(&gs_op_mul, x[0], x[1], NULL);
 }
 
+/* Operand x of an outer product, a broadcast over part of the product's axes, in the product's new shape: NULL when an axis of the one
+ * shape mixes repeated and other axes of the other. */
+static gs_node *reshape_factor(gs_node *x, gs_shape to)
+{
+    gs_node *small = GS_IS(x, broadcast) ? x->in[0] : x;
+    const gs_shape from = x->shape;
+    gs_attr at = { .shape = to }, wide = { .shape = to };
+
+    for (int i = 0, j = 0; i < from.rank || j < to.rank;) { /* groups of axes with equal products */
+        int64_t a = 1, b = 1;
+        const int i0 = i, j0 = j;
+        bool repeated = true, whole = true;
+
+        do {
+            if (i < from.rank && (a <= b || j == to.rank)) a *= from.dim[i++];
+            else b *= to.dim[j++];
+        } while (a != b || (i < from.rank && from.dim[i] == 1) || (j < to.rank && to.dim[j] == 1));
+        for (int k = i0; k < i; k++) {
+            repeated &= small->shape.dim[k] == 1;
+            whole &= small->shape.dim[k] == from.dim[k];
+        }
+        if (!repeated && !whole) return NULL;
+        for (int k = j0; k < j && !whole; k++) at.shape.dim[k] = 1;
+    }
+    if (!gs_shape_equal(small->shape, at.shape)) small = gs__node1(&gs_op_reshape, gs__storage(small), &at);
+    return gs_shape_equal(at.shape, to) ? small : gs__node1(&gs_op_broadcast, small, &wide);
+}
+
+/* An outer product in another shape is one too, and still need not exist in memory: the gradient of a spectral norm by a convolution's weight. */
+static gs_node *reshape_outer(gs_node *x, gs_shape to)
+{
+    gs_node *a, *b;
+
+    if (!GS_IS(x, mul) || !GS_IS(x->in[0], broadcast) || !GS_IS(x->in[1], broadcast)) return NULL;
+    a = reshape_factor(x->in[0], to);
+    b = a ? reshape_factor(x->in[1], to) : NULL;
+    return b ? gs__node2(&gs_op_mul, a, b, NULL) : NULL;
+}
+
 /* The node that n equals, made on already simplified operands in; NULL: no identity applies. */
 static gs_node *identity(const gs_node *n, gs_node **in)
 {
@@ -89,11 +128,12 @@ static gs_node *identity(const gs_node *n, gs_node **in)
     if (GS_IS(n, assign) || GS_IS(n, detach)) return in[0];
     if (GS_IS(n, cast) && in[0]->dtype == n->dtype) return in[0];
     if (GS_IS(n, reshape)) {
-        gs_node *x = gs__storage(in[0]);
+        gs_node *x = gs__storage(in[0]), *y;
         gs_attr at = { .shape = n->shape };
 
         if (is_full(in[0], &a) && n->dtype == GS_F32) return make_full(n, a);
         if (gs_shape_equal(x->shape, n->shape)) return x;
+        if ((y = reshape_outer(x, n->shape))) return y;
         if (x != in[0]) return gs__node1(&gs_op_reshape, x, &at);
         return NULL;
     }
