@@ -234,6 +234,30 @@ static void stopped_and_resumed(void **state)
     assert_fails(gs_test_train(tiny, "parts", 0, true, "model.ch=4"), GS_ECONFIG, "[model] ch was 2");
 }
 
+/* A budget below what the run takes, and another one after it was resumed, change no byte. */
+static void trained_within_a_budget(void **state)
+{
+    gs_setup *setup;
+    gs_setup_memory need;
+    gs_device *d;
+    char first[64], second[64];
+
+    (void)state;
+    assert_ok(gs_setup_parse(tiny, "tiny", NULL, 0, &setup));
+    assert_ok(gs_device_open(NULL, &d));
+    assert_ok(gs_setup_fits(setup, d, &need));
+    snprintf(first, sizeof first, "memory.budget=%zu", need.state + need.constants + need.workspace * 4 / 5);
+    snprintf(second, sizeof second, "memory.budget=%.2fKiB", (double)(need.state + need.constants + need.workspace * 9 / 10) / 1024);
+    gs_device_close(d);
+    gs_setup_free(setup);
+    assert_ok(gs_test_train(tiny, "small", 3, false, first));
+    assert_ok(gs_test_train(tiny, "small", 0, true, second));
+    gs_test_same_file("whole/checkpoints/step_0000000006.safetensors", "small/checkpoints/step_0000000006.safetensors");
+    gs_test_same_file("whole/metrics.csv", "small/metrics.csv");
+    assert_fails(gs_test_train(tiny, "none", 0, false, "memory.budget=100KiB"), GS_ELIMIT, "raise memory.budget");
+    assert_fails(gs_test_train(tiny, "none", 0, false, "memory.budget=lots"), GS_ECONFIG, "wanted a size (512MiB, 2GiB), auto or off");
+}
+
 /* A sheet has seven rows; columns are training pictures and then test pictures. */
 static void sheets(void **state)
 {
@@ -352,6 +376,7 @@ int main(void)
         cmocka_unit_test(samples),
         cmocka_unit_test(drawn_faces),
         cmocka_unit_test(stopped_and_resumed),
+        cmocka_unit_test(trained_within_a_budget),
         cmocka_unit_test(sheets),
         cmocka_unit_test(bad_data),
         cmocka_unit_test(snapshots),

@@ -38,10 +38,13 @@ typedef struct gs_compile_opts {
                            * for conv.y, conv.dx and conv.dw); NULL: what $GESSO_GEMM and $GESSO_CONV say, else the device's presets and what was
                            * measured and checked on it */
     bool no_winograd;     /* convolutions by their definition alone: the same rounding error for every shape (conv.winograd = off) */
+    size_t budget;        /* bytes for state, workspace and inputs together: what is over it is computed again where it is needed instead of
+                           * kept, the cheapest first, with the same results to the bit; 0: everything is kept */
     bool dry_run;         /* plan only: nothing is allocated or built (gs_plan_text, gs_plan_memory work) */
 } gs_compile_opts;
 
-/* Turns the graph's outputs and assignments into a launch list. GS_ELIMIT, with figures, when it cannot fit the device.
+/* Turns the graph's outputs and assignments into a launch list. GS_ELIMIT, with figures, when it cannot fit the device or the
+ * budget.
  * store may be NULL for a graph without variables. opts may be NULL. */
 gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out);
 void gs_plan_free(gs_plan *p);
@@ -58,7 +61,13 @@ typedef struct gs_plan_stats {
     int launches;
     size_t state_bytes;     /* the store's tensors this plan uses */
     size_t workspace_bytes; /* activations, gradients, scratch: shared by the plans of one store */
+    size_t live_bytes;      /* the most of these alive at once: no placement needs less */
     size_t constant_bytes;  /* inputs and tables held by this plan */
+    size_t kept_bytes;      /* with a budget: workspace_bytes without it */
+    int again_launches;     /* repeated to keep the budget: how many, */
+    double again_flops;     /* their products, as below, */
+    double again_bytes;     /* and what they move through memory */
+    double moved_bytes;     /* memory traffic of all launches, as far as each touches its operands once */
     double flops;           /* multiply-adds of products counted as two, a step */
 } gs_plan_stats;
 gs_plan_stats gs_plan_get_stats(const gs_plan *p);

@@ -13,6 +13,7 @@ typedef enum gs_config_type {
     GS_CONFIG_TEXT,   /* any text: a path, a name */
     GS_CONFIG_CHOICE, /* one of `choices` */
     GS_CONFIG_INTS,   /* integers with commas, each in range; may be empty */
+    GS_CONFIG_BYTES,  /* a number with a unit (2GiB, 1.5 GB, 300MiB), off: none, or auto: what the device has */
 } gs_config_type;
 
 typedef struct gs_config_row {

@@ -9,6 +9,8 @@
 #include "io/checkpoint.h"
 #include "io/safetensors.h"
 
+#define SMALL_RUN (32 << 20) /* bytes of activations below which budgets are of no interest */
+
 /* ---- safetensors ---- */
 
 static gs_status file_info(const char *path, bool as_json)
@@ -155,6 +157,10 @@ typedef struct cost {
     double picture_flops;
     bool fits;
     char *why; /* when it does not */
+    struct trade { size_t budget; gs_setup_memory need; bool fits; } trade[4]; /* what smaller budgets cost */
+    int n_trade;
+    bool fits_auto; /* when it does not fit: by memory.budget = auto it would, */
+    gs_setup_memory need_auto; /* taking this */
 } cost;
 
 static double total_bytes(const cost *c)
@@ -162,21 +168,50 @@ static double total_bytes(const cost *c)
     return (double)c->need.state + (double)c->need.workspace + (double)c->need.constants;
 }
 
+/* Work added by computing again, in percent of a step without. */
+static double more_launches(const gs_setup_memory *m) { return 100.0 * m->again_launches / GS_MAX(m->launches - m->again_launches, 1); }
+static double more_flops(const gs_setup_memory *m) { return m->flops > m->again_flops ? 100 * m->again_flops / (m->flops - m->again_flops) : 0; }
+
+static void trade_text(const cost *k)
+{
+    char a[32], b[32];
+
+    if (k->n_trade) printf("  with less memory (memory.budget), computed again:\n    budget       activations    launches   products  memory traffic\n");
+    for (int i = 0; i < k->n_trade; i++) {
+        const struct trade *t = &k->trade[i];
+
+        if (t->fits)
+            printf("    %-12s %-12s %+8.1f %% %+7.1f %% %+13.1f %%\n", gs_bytes_text(a, (double)t->budget), gs_bytes_text(b, (double)t->need.workspace),
+                   more_launches(&t->need), more_flops(&t->need), 100 * t->need.again_part);
+        else printf("    %-12s does not fit\n", gs_bytes_text(a, (double)t->budget));
+    }
+}
+
 static void cost_text(const cost *k)
 {
     char a[32], b[32], c[32], d[32], e[32];
 
     printf("\ntraining step, batch %d, on %s (%s)\n", k->batch, k->device->id, k->device->name);
+    if (!k->fits && k->fits_auto)
+        printf("  with memory.budget = auto it fits: activations %s, %.1f %% more launches, %.1f %% more work in products\n",
+               gs_bytes_text(a, (double)k->need_auto.workspace), more_launches(&k->need_auto), more_flops(&k->need_auto));
     if (!k->fits) return;
     printf("  %d launches, %.3f GFLOP in products, %.2f MFLOP for a generated picture\n", k->need.launches, k->need.flops / 1e9,
            k->picture_flops / 1e6);
     printf("  memory %s: parameters and optimiser %s, activations %s, inputs and tables %s\n", gs_bytes_text(a, total_bytes(k)),
            gs_bytes_text(b, (double)k->need.state), gs_bytes_text(c, (double)k->need.workspace), gs_bytes_text(d, (double)k->need.constants));
+    if (k->need.budget)
+        printf("  memory budget %s: activations %s without it; computed again: %.1f %% more launches, %.1f %% more work in products, %.1f %% more memory traffic\n",
+               gs_bytes_text(a, (double)k->need.budget), gs_bytes_text(b, (double)k->need.kept), more_launches(&k->need), more_flops(&k->need),
+               100 * k->need.again_part);
+    trade_text(k);
     printf("  fits: the device has %s\n", gs_bytes_text(e, (double)k->device->memory));
 }
 
 static void cost_json(const cost *k, cJSON *out)
 {
+    cJSON *list;
+
     cJSON_AddStringToObject(out, "device", k->device->id);
     cJSON_AddNumberToObject(out, "device_memory", (double)k->device->memory);
     cJSON_AddNumberToObject(out, "batch_size", k->batch);
@@ -192,6 +227,25 @@ static void cost_json(const cost *k, cJSON *out)
     cJSON_AddNumberToObject(out, "bytes_state", (double)k->need.state);
     cJSON_AddNumberToObject(out, "bytes_activations", (double)k->need.workspace);
     cJSON_AddNumberToObject(out, "bytes_inputs", (double)k->need.constants);
+    cJSON_AddNumberToObject(out, "memory_budget", (double)k->need.budget);
+    cJSON_AddNumberToObject(out, "bytes_activations_kept", (double)k->need.kept);
+    cJSON_AddNumberToObject(out, "launches_again", k->need.again_launches);
+    cJSON_AddNumberToObject(out, "flops_again", k->need.again_flops);
+    list = cJSON_AddArrayToObject(out, "trade");
+    for (int i = 0; i < k->n_trade; i++) {
+        const struct trade *t = &k->trade[i];
+        cJSON *e = cJSON_CreateObject();
+
+        cJSON_AddItemToArray(list, e);
+        cJSON_AddNumberToObject(e, "memory_budget", (double)t->budget);
+        cJSON_AddBoolToObject(e, "fits", t->fits);
+        if (!t->fits) continue;
+        cJSON_AddNumberToObject(e, "bytes", (double)t->need.state + (double)t->need.workspace + (double)t->need.constants);
+        cJSON_AddNumberToObject(e, "bytes_activations", (double)t->need.workspace);
+        cJSON_AddNumberToObject(e, "launches", t->need.launches);
+        cJSON_AddNumberToObject(e, "launches_again", t->need.again_launches);
+        cJSON_AddNumberToObject(e, "flops_again", t->need.again_flops);
+    }
 }
 
 /* ---- what is known of the device ---- */
@@ -237,6 +291,26 @@ static gs_status sampler_flops(gs_graph *g, gs_device *d, int batch, double *flo
     return st;
 }
 
+/* What budgets below a run's need cost: parts of its activations. Small runs have none: there is nothing to win. */
+static gs_status measure_trade(const gs_setup *setup, gs_device *d, cost *k)
+{
+    static const double part[] = { 0.75, 0.5, 0.35, 0.25 };
+    const size_t fixed = k->need.state + k->need.constants;
+
+    for (int i = 0; i < (int)GS_COUNT(part) && k->need.kept >= SMALL_RUN; i++) {
+        struct trade *t = &k->trade[k->n_trade];
+        gs_status st;
+
+        t->budget = fixed + (size_t)(part[i] * (double)k->need.kept);
+        st = gs_setup_fits_in(setup, d, t->budget, &t->need);
+        if (st != GS_OK && st != GS_ELIMIT) return st;
+        t->fits = st == GS_OK;
+        k->n_trade++;
+        if (!t->fits) break;
+    }
+    return GS_OK;
+}
+
 /* Measures what the setup needs; a run that does not fit is an answer, not a failure. */
 static gs_status measure(const gs_setup *setup, gs_device *d, graphs *g, cost *k)
 {
@@ -250,9 +324,11 @@ static gs_status measure(const gs_setup *setup, gs_device *d, graphs *g, cost *k
     k->fits = st == GS_OK;
     if (st == GS_ELIMIT) {
         k->why = gs_xstrdup(gs_last_error());
+        k->fits_auto = gs_setup_fits_in(setup, d, (size_t)k->device->memory, &k->need_auto) == GS_OK;
         st = GS_OK;
     } else if (st == GS_OK) {
         TRY(sampler_flops(g->sampler, d, k->batch, &k->picture_flops));
+        TRY(measure_trade(setup, d, k));
     }
 done:
     return st;
@@ -341,6 +417,7 @@ static gs_status run(const cli_args *a)
 const cli_command cli_info = {
     .name = "info", .operands = "CONFIG|RUN|FILE", .summary = "Shows networks, parameters, work and memory of a configuration or run",
     .about = "The training step is planned for the device, not run, so the memory is what a run will take. Exit status 1 when it does not fit.\n"
+             "Where activations take 32 MiB or more: what it costs to compute parts of them again, in a table of budgets (key memory.budget).\n"
              "For a safetensors FILE: its metadata and tensors.",
     .min_operands = 1, .max_operands = 1, .options = options, .n_options = (int)GS_COUNT(options), .run = run,
 };

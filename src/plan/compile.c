@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_TRIES 8
+
 static bool is_off(const char *list, const char *pass)
 {
     const size_t n = strlen(pass);
@@ -24,6 +26,34 @@ static gs_status check_fits(const gs_plan *p)
     return gs_fail(GS_ELIMIT, "the plan needs %s (parameters and optimiser %s, activations %s) and %s has %s: use a smaller batch, "
                               "image size or width", gs_bytes_text(a, (double)need), gs_bytes_text(b, (double)t.state_bytes),
                    gs_bytes_text(c, (double)t.workspace_bytes), info->name, gs_bytes_text(d, (double)info->memory));
+}
+
+/* Places the plan's memory, and with a budget (0: none) repeats launches until it all fits. */
+static gs_status place_within(gs_plan *p, size_t budget)
+{
+    gs_plan_stats t;
+    size_t fixed, room, most;
+    char a[32], b[32], c[32], e[32];
+    gs_status st = gs__pass_memory(p);
+
+    if (st != GS_OK || budget == 0) return st;
+    t = gs_plan_get_stats(p);
+    fixed = t.state_bytes + t.constant_bytes;
+    p->kept_bytes = t.workspace_bytes;
+    room = most = budget > fixed ? budget - fixed : 0;
+    for (int tries = 0; t.workspace_bytes > room && st == GS_OK; tries++) { /* again when gaps between values cost the rest */
+        const size_t least = gs__pass_remat(p, most);
+
+        if (least > most || tries == MAX_TRIES)
+            return gs_fail(GS_ELIMIT, "the memory budget is %s and the plan needs %s with all computed again that can be (parameters and optimiser %s, "
+                                      "activations %s): raise memory.budget, or use a smaller batch, image size or width",
+                           gs_bytes_text(a, (double)budget), gs_bytes_text(b, (double)(fixed + GS_MAX(least, room + 1))),
+                           gs_bytes_text(c, (double)t.state_bytes), gs_bytes_text(e, (double)GS_MAX(least, room + 1)));
+        st = gs__pass_memory(p);
+        t = gs_plan_get_stats(p);
+        if (t.workspace_bytes > room) most -= GS_MIN(most, t.workspace_bytes - room);
+    }
+    return st;
 }
 
 static void free_compile_time(gs_plan *p)
@@ -82,7 +112,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     TRY(gs__pass_fuse(p));
     TRY(gs__pass_schedule(p));
     TRY(gs__pass_lower(p));
-    TRY(gs__pass_memory(p));
+    TRY(place_within(p, opts ? opts->budget : 0));
     TRY(check_fits(p));
     if (!p->dry_run) TRY(gs__plan_bind(p));
     if (gs_debug_level() >= 2 && !p->dry_run) p->seconds = gs_xalloc((size_t)GS_MAX(p->n_launches, 1) * sizeof *p->seconds);
@@ -119,14 +149,7 @@ void gs_plan_free(gs_plan *p)
     if (!p) return;
     if (p->seconds && p->runs) gs__plan_print_times(p);
     gs__plan_drop_recording(p);
-    for (int i = 0; i < p->n_launches; i++) {
-        gs_launch *l = p->launches[i];
-
-        if (l->k) p->d->drv->free_kernel(p->d, l->k);
-        free(l->kernel);
-        free(l->options);
-        free(l);
-    }
+    for (int i = 0; i < p->n_launches; i++) gs__launch_free(p, p->launches[i]);
     for (int i = 0; i < p->n_values; i++) {
         free(p->values[i]->name);
         free(p->values[i]->host);

@@ -96,6 +96,14 @@ gs_launch *gs__launch_generated(gs_plan *p, const char *kernel)
     return l;
 }
 
+void gs__launch_free(gs_plan *p, gs_launch *l)
+{
+    if (l->k) p->d->drv->free_kernel(p->d, l->k);
+    free(l->kernel);
+    free(l->options);
+    free(l);
+}
+
 static gs_arg *arg_add(gs_launch *l, gs_arg_kind kind)
 {
     gs_arg *a = &l->args[l->n_args];

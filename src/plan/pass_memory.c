@@ -1,17 +1,26 @@
 /* Where values lie: lifetimes from the launch list, outputs in the place of inputs that die in the same launch, and offsets in few
- * chunks. Values are placed from the largest down, each at the lowest gap among those that live at the same time; a chunk never
- * grows past the device's largest allocation, and a value never spans chunks. */
+ * chunks. Values are placed one after the other, each at the lowest gap among those that live at the same time, the largest first; where
+ * that leaves gaps it is tried again with those that came to lie high before the others. A chunk never grows past the device's largest
+ * allocation, and a value never spans chunks. */
 #include "plan/plan_int.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-static size_t value_bytes(const gs_value *v)
+#define GOOD 50  /* gaps of one part in so many are left */
+#define TRIES 6
+
+size_t gs__value_bytes(const gs_value *v)
 {
     return ((size_t)v->count * 4 + GS_ALIGN - 1) / GS_ALIGN * GS_ALIGN;
 }
 
 static void find_lifetimes(gs_plan *p)
 {
+    for (int i = 0; i < p->n_values; i++) {
+        p->values[i]->first = p->values[i]->last = -1;
+        p->values[i]->same_as = NULL;
+    }
     for (int i = 0; i < p->n_launches; i++)
         for (int a = 0; a < p->launches[i]->n_args; a++) {
             gs_value *v = p->launches[i]->args[a].value;
@@ -64,12 +73,61 @@ static int share_in_place(gs_plan *p)
     return won;
 }
 
+int gs__memory_lifetimes(gs_plan *p)
+{
+    find_lifetimes(p);
+    return p->off_inplace ? 0 : share_in_place(p);
+}
+
+size_t gs__memory_live(const gs_plan *p, size_t *live, int *at)
+{
+    size_t now = 0, most = 0;
+
+    memset(live, 0, ((size_t)p->n_launches + 2) * sizeof *live);
+    for (int i = 0; i < p->n_values; i++) {
+        const gs_value *v = p->values[i];
+
+        if (v->place != GS_PLACE_WORKSPACE || v->same_as || v->first < 0) continue;
+        live[v->first] += gs__value_bytes(v);
+        live[v->last + 1] -= gs__value_bytes(v); /* unsigned: wraps, and the sums come right */
+    }
+    *at = 0;
+    for (int i = 0; i <= p->n_launches; i++) {
+        live[i] = now += live[i];
+        if (now <= most) continue;
+        most = now;
+        *at = i;
+    }
+    return most;
+}
+
+/* GESSO_DEBUG=3: what is alive where the most is, the larger values. */
+static void print_peak(const gs_plan *p, int at)
+{
+    char text[32];
+
+    for (int i = 0; i < p->n_values; i++) {
+        const gs_value *v = p->values[i];
+
+        if (v->place != GS_PLACE_WORKSPACE || v->same_as || v->first < 0 || v->first > at || v->last < at) continue;
+        if (gs__value_bytes(v) < p->live_bytes / 64) continue;
+        gs_debug(3, "  alive there: %10s, launches %d to %d: %s", gs_bytes_text(text, (double)gs__value_bytes(v)), v->first, v->last, v->name);
+    }
+}
+
 static int by_size(const void *a, const void *b)
 {
     const gs_value *x = *(gs_value *const *)a, *y = *(gs_value *const *)b;
 
     if (x->count != y->count) return x->count < y->count ? 1 : -1;
     return x->id - y->id;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const gs_value *x = *(gs_value *const *)a, *y = *(gs_value *const *)b;
+
+    return x->rank != y->rank ? y->rank - x->rank : by_size(a, b);
 }
 
 static int by_offset(const void *a, const void *b)
@@ -86,7 +144,7 @@ static size_t lowest_gap(gs_value **live, int n, size_t bytes)
 
     qsort(live, (size_t)n, sizeof *live, by_offset);
     for (int i = 0; i < n; i++) {
-        const size_t end = live[i]->offset + value_bytes(live[i]);
+        const size_t end = live[i]->offset + gs__value_bytes(live[i]);
 
         if (at + bytes <= live[i]->offset) return at;
         if (end > at) at = end;
@@ -106,10 +164,11 @@ static gs_status place_all(gs_plan *p)
 
         if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0) GS_PUSH(pending, n, cap, v);
     }
-    if (n) qsort(pending, (size_t)n, sizeof *pending, by_size);
+    if (n) qsort(pending, (size_t)n, sizeof *pending, by_rank);
+    p->n_chunks = 0;
     for (int i = 0; i < n && st == GS_OK; i++) {
         gs_value *v = pending[i];
-        const size_t bytes = value_bytes(v);
+        const size_t bytes = gs__value_bytes(v);
         int best = -1;
         size_t best_at = 0, best_growth = 0;
 
@@ -153,22 +212,67 @@ static gs_status place_all(gs_plan *p)
     return st;
 }
 
+static size_t placed_bytes(const gs_plan *p)
+{
+    size_t bytes = 0;
+
+    for (int i = 0; i < p->n_chunks; i++) bytes += p->chunks[i].size;
+    return bytes;
+}
+
+/* Places again and again, what came to lie too high last time before the rest, and keeps the best outcome. */
+static gs_status place_well(gs_plan *p)
+{
+    const size_t good = p->live_bytes + p->live_bytes / GOOD;
+    int *ranks = gs_xalloc((size_t)GS_MAX(p->n_values, 1) * sizeof *ranks); /* of the best outcome */
+    size_t least = SIZE_MAX;
+    gs_status st = GS_OK;
+
+    for (int i = 0; i < p->n_values; i++) p->values[i]->rank = 0;
+    for (int tries = 0; least > good && tries < TRIES; tries++) {
+        st = place_all(p);
+        if (st != GS_OK) goto done; /* a value too large for the device, in whatever order */
+        if (placed_bytes(p) < least) {
+            least = placed_bytes(p);
+            for (int i = 0; i < p->n_values; i++) ranks[i] = p->values[i]->rank;
+        }
+        if (least <= good || p->n_chunks > 1) break;
+        for (int i = 0; i < p->n_values; i++) {
+            gs_value *v = p->values[i];
+
+            if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0 && v->offset + gs__value_bytes(v) > good) v->rank = tries + 1;
+        }
+    }
+    if (placed_bytes(p) > least) {
+        for (int i = 0; i < p->n_values; i++) p->values[i]->rank = ranks[i];
+        st = place_all(p);
+    }
+done:
+    free(ranks);
+    return st;
+}
+
 gs_status gs__pass_memory(gs_plan *p)
 {
+    const int won = gs__memory_lifetimes(p);
+    size_t *live = gs_xalloc(((size_t)p->n_launches + 2) * sizeof *live);
+    char text[32];
+    int at;
     gs_status st;
-    int won = 0;
 
-    find_lifetimes(p);
-    if (!p->off_inplace) won = share_in_place(p);
-    st = place_all(p);
+    p->live_bytes = gs__memory_live(p, live, &at);
+    free(live);
+    st = place_well(p);
     p->constant_bytes = 0;
     for (int i = 0; i < p->n_values; i++) {
         gs_value *v = p->values[i];
 
         if (v->place != GS_PLACE_INPUT && v->place != GS_PLACE_CONSTANT) continue;
         v->offset = p->constant_bytes;
-        p->constant_bytes += value_bytes(v);
+        p->constant_bytes += gs__value_bytes(v);
     }
-    gs_debug(3, "memory: %d launches, %d values, %d in place, %d chunks", p->n_launches, p->n_values, won, p->n_chunks);
+    gs_debug(3, "memory: %d launches, %d values, %d in place, %d chunks; at most %s alive, at launch %d", p->n_launches, p->n_values, won,
+             p->n_chunks, gs_bytes_text(text, (double)p->live_bytes), at);
+    if (gs_debug_level() >= 3) print_peak(p, at);
     return st;
 }

@@ -31,6 +31,9 @@ typedef struct gs_value {
     bool keep;            /* output: stays alive to the end of the plan */
     int first, last;      /* launches that define it and use it last; -1 when none yet */
     struct gs_value *same_as; /* in-place: shares the bytes of this (dying) value */
+    struct gs_value *copy_of;   /* made again to save memory: the value that it equals */
+    struct gs_value *next_copy; /* the next that equals copy_of, or for an original the first */
+    int rank;             /* higher: placed earlier */
     int buffer;           /* workspace chunk */
     size_t offset;        /* bytes inside the buffer */
 } gs_value;
@@ -58,6 +61,7 @@ typedef struct gs_launch {
     bool is_gemm;         /* the driver's GEMM: args = C (OUT or INOUT), A, B, [scratch] */
     gs_gemm gemm;
     bool is_copy;         /* the driver's copy or, without an IN argument, fill with zeros: args = destination, [source] */
+    bool again;           /* repeats an earlier launch to save memory */
     double flops, bytes;  /* for reports */
     const struct gs_variant *variant; /* of a product or convolution, NULL for all else (variants.h) */
     int family;           /* gs_family of variant */

@@ -91,6 +91,10 @@ struct gs_plan {
     gs_chunk *chunks; int n_chunks, cap_chunks; /* workspace sizes */
     gs_buffer *constants;       /* inputs and tables */
     size_t constant_bytes;
+    size_t live_bytes;          /* most bytes alive at once: what the workspace cannot be smaller than */
+    size_t kept_bytes;          /* with a budget: the workspace if everything stayed */
+    int again_launches;         /* launches that repeat others, their work and memory traffic */
+    double again_flops, again_bytes;
     int workspace_gen;          /* the store's workspace that the kernels are bound to */
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
@@ -127,6 +131,9 @@ gs_status gs__pass_fuse(gs_plan *p);     /* roots and units */
 gs_status gs__pass_schedule(gs_plan *p); /* order of units; which assignments are written in place */
 gs_status gs__pass_lower(gs_plan *p);    /* units to launches */
 gs_status gs__pass_memory(gs_plan *p);   /* lifetimes, in-place, offsets */
+/* Makes again what need not stay, until at most so many bytes of workspace are alive at once or nothing helps. Returns the least reached;
+ * gs__pass_memory must follow. */
+size_t gs__pass_remat(gs_plan *p, size_t most);
 gs_status gs__plan_bind(gs_plan *p);     /* buffers, programs, kernels, arguments */
 gs_status gs__plan_rebind(gs_plan *p);   /* after the workspace moved */
 
@@ -162,12 +169,18 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u);
 gs_value *gs__value_new(gs_plan *p, gs_place place, int64_t count, gs_dtype dtype, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 gs_launch *gs__launch_generated(gs_plan *p, const char *kernel);
+void gs__launch_free(gs_plan *p, gs_launch *l);
 
 /* run.c: queues every launch. record.c: replays them where the device offers that and it pays; *done tells whether it did. A recording
  * holds addresses, so it is dropped when the workspace moves. */
 gs_status gs__plan_enqueue(gs_plan *p);
 gs_status gs__plan_replay(gs_plan *p, bool *done);
 void gs__plan_drop_recording(gs_plan *p);
+/* pass_memory.c. Bytes that a value takes. First and last launch of all values, and who shares whose bytes; returns how many do. */
+size_t gs__value_bytes(const gs_value *v);
+int gs__memory_lifetimes(gs_plan *p);
+/* Bytes of workspace alive at each launch (live has n_launches + 2 entries), and the most, and where that is. After gs__memory_lifetimes. */
+size_t gs__memory_live(const gs_plan *p, size_t *live, int *at);
 
 /* bind.c: where a value lies now, offset in bytes. print.c. */
 gs_buffer *gs__plan_buffer(const gs_plan *p, const gs_value *v, size_t *offset);

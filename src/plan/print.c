@@ -22,7 +22,7 @@ static void print_launch(gs_str *s, const gs_launch *l, int i)
 {
     const char *before = "";
 
-    gs_str_printf(s, "%4d %s", i, l->kernel);
+    gs_str_printf(s, "%4d %s%s", i, l->again ? "again " : "", l->kernel);
     if (l->options && *l->options) gs_str_printf(s, " %s", l->options);
     if (l->is_gemm)
         gs_str_printf(s, " %lldx%lldx%lld%s%s batch %lld", (long long)l->gemm.m, (long long)l->gemm.n, (long long)l->gemm.k,
@@ -74,12 +74,16 @@ char *gs_plan_text(const gs_plan *p)
 
 gs_plan_stats gs_plan_get_stats(const gs_plan *p)
 {
-    gs_plan_stats t = { .launches = p->n_launches, .constant_bytes = p->constant_bytes };
+    gs_plan_stats t = { .launches = p->n_launches, .constant_bytes = p->constant_bytes, .live_bytes = p->live_bytes,
+                        .kept_bytes = p->kept_bytes, .again_launches = p->again_launches, .again_flops = p->again_flops, .again_bytes = p->again_bytes };
 
     for (int i = 0; i < p->n_values; i++)
         if (p->values[i]->place == GS_PLACE_STATE) t.state_bytes += 4 * (size_t)p->values[i]->count;
     for (int i = 0; i < p->n_chunks; i++) t.workspace_bytes += p->chunks[i].size;
-    for (int i = 0; i < p->n_launches; i++) t.flops += p->launches[i]->flops;
+    for (int i = 0; i < p->n_launches; i++) {
+        t.flops += p->launches[i]->flops;
+        t.moved_bytes += p->launches[i]->bytes;
+    }
     return t;
 }
 

@@ -150,6 +150,28 @@ done:
     return st;
 }
 
+/* A size: bytes, 0 for off, -1 for auto. */
+static gs_status read_bytes(const gs_config_row *row, const char *where, const char *text, double *v)
+{
+    static const struct { const char *name; double bytes; } unit[] = {
+        {"", 1}, {"B", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
+    };
+    char number[32];
+    size_t n = strspn(text, "0123456789.");
+
+    *v = strcmp(text, "auto") == 0 ? -1 : 0;
+    if (*v < 0 || strcmp(text, "off") == 0) return GS_OK;
+    if (n == 0 || n >= sizeof number) return bad(row, where, text, "wanted a size (512MiB, 2GiB), auto or off");
+    snprintf(number, sizeof number, "%.*s", (int)n, text);
+    for (text += n; *text == ' ';) text++;
+    for (size_t i = 0; gs_parse_f64(number, v) && i < GS_COUNT(unit); i++)
+        if (strcasecmp(text, unit[i].name) == 0) {
+            *v *= unit[i].bytes;
+            if (*v >= 1 && *v <= 0x1p60) return GS_OK;
+        }
+    return bad(row, where, number, "wanted a size above 0 with KiB, MiB, GiB, TiB (or KB, MB, GB, TB), auto or off");
+}
+
 /* What a line of an INI file cannot carry would come back as something else from the run's own config.ini. */
 static gs_status check_text(const gs_config_row *row, const char *where, const char *text)
 {
@@ -197,6 +219,7 @@ gs_status gs__config_assign(gs__config_entry *e, const char *text, const char *w
         case GS_CONFIG_TEXT: break;
         case GS_CONFIG_CHOICE: TRY(read_choice(row, where, text, &v)); break;
         case GS_CONFIG_INTS: TRY(read_ints(row, where, text, &ints, &n_ints)); break;
+        case GS_CONFIG_BYTES: TRY(read_bytes(row, where, text, &v)); break;
         }
     }
     copy = gs_xstrdup(row->type == GS_CONFIG_BOOL && !is_auto ? (v != 0 ? "1" : "0") : text);
@@ -338,6 +361,11 @@ bool gs_config_bool(const gs_config *c, const char *section, const char *key)
 const char *gs_config_str(const gs_config *c, const char *section, const char *key)
 {
     return get(c, section, key)->text;
+}
+
+double gs_config_bytes(const gs_config *c, const char *section, const char *key)
+{
+    return get_typed(c, section, key, GS_CONFIG_BYTES)->number;
 }
 
 int gs_config_choice(const gs_config *c, const char *section, const char *key)

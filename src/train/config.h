@@ -52,6 +52,7 @@ int64_t gs_config_int(const gs_config *c, const char *section, const char *key);
 double gs_config_real(const gs_config *c, const char *section, const char *key);
 bool gs_config_bool(const gs_config *c, const char *section, const char *key);
 const char *gs_config_str(const gs_config *c, const char *section, const char *key);
+double gs_config_bytes(const gs_config *c, const char *section, const char *key); /* 0: off; -1: auto */
 int gs_config_choice(const gs_config *c, const char *section, const char *key); /* index among the row's choices */
 /* Number of integers of the list; *v (may be NULL) points at them. */
 int gs_config_ints(const gs_config *c, const char *section, const char *key, const int64_t **v);

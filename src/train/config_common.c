@@ -8,6 +8,8 @@ static const gs_config_row rows[] = {
      "cuda:N of sm_80 and newer; elsewhere a note says that fp32 is computed"},
     {"run", "device", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "opencl:P:D, cpu, gpu or part of a device's name; auto: GESSO_DEVICE, else the fastest"},
     {"run", "dir", GS_CONFIG_TEXT, "auto", 0, 0, NULL, "folder of the run; auto: runs/ and the config's name"},
+    {"memory", "budget", GS_CONFIG_BYTES, "off", 0, 0, NULL,
+     "most memory of the device that a run may take; what is over it is computed again where it is needed, with the same results; auto: what the device has"},
     {"train", "steps", GS_CONFIG_INT, "0", 0, 1e12, NULL, "stop after so many steps; 0: by epochs alone"},
     {"conv", "winograd", GS_CONFIG_CHOICE, "auto", 0, 0, "auto off",
      "3x3 convolutions by Winograd's method where that is faster: up to 4 times fewer multiplications, some 3 times the rounding error (1e-6 of the largest "

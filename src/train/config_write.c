@@ -38,6 +38,7 @@ static void values_cell(gs_str *out, const gs_config_row *row)
     static const char *const kind[] = {
         [GS_CONFIG_BOOL] = "0 or 1", [GS_CONFIG_INT] = "whole number", [GS_CONFIG_REAL] = "number",
         [GS_CONFIG_TEXT] = "text", [GS_CONFIG_CHOICE] = "", [GS_CONFIG_INTS] = "whole numbers with commas",
+        [GS_CONFIG_BYTES] = "a size such as `2GiB` or `512MiB`, `auto`, `off`",
     };
     char range[96];
     const char *word;

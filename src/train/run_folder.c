@@ -52,7 +52,7 @@ done:
 /* Keys that say how long, where and what to show, but not what is computed. */
 static bool harmless(const gs_config_row *row)
 {
-    static const char *const sections[] = { "run", "log", "checkpoint", "sample" };
+    static const char *const sections[] = { "run", "log", "checkpoint", "sample", "memory" };
     static const char *const keys[][2] = {
         { "train", "n_epochs" }, { "train", "steps" }, { "train", "log_every" }, { "data", "threads" }, { "data", "cache" },
     };

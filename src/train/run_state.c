@@ -124,7 +124,7 @@ gs_status gs__sums_flush(gs__run *r)
 
 /* ---- checkpoints ---- */
 
-/* The configuration without comments and without [run], which says where and not what. */
+/* The configuration without comments and without [run] and [memory], which say where and how and not what. */
 static void config_text(const gs__run *r, gs_str *out)
 {
     gs_config_table tables[2];
@@ -141,7 +141,7 @@ static void config_text(const gs__run *r, gs_str *out)
             for (int k = 0; k < (t > 0 ? tables[0].n : 0); k++) { /* a system may name a common key again */
                 again = again || (strcmp(tables[0].rows[k].section, row->section) == 0 && strcmp(tables[0].rows[k].key, row->key) == 0);
             }
-            if (again || !value || strcmp(row->section, "run") == 0) continue;
+            if (again || !value || strcmp(row->section, "run") == 0 || strcmp(row->section, "memory") == 0) continue;
             if (strcmp(section, row->section) != 0) gs_str_printf(out, "[%s]\n", row->section);
             section = row->section;
             gs_str_printf(out, "%s = %s\n", row->key, value);

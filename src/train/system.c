@@ -145,7 +145,7 @@ gs_compile_opts gs_setup_compile_opts(const gs_setup *s)
 }
 
 /* batch 0: what training draws. */
-static gs_status dry_run(const gs_setup *s, gs_device *d, int batch, gs_plan_stats *out)
+static gs_status dry_run(const gs_setup *s, gs_device *d, int batch, size_t budget, gs_plan_stats *out)
 {
     gs_graph *g = gs_graph_new();
     gs_compile_opts opts = gs_setup_compile_opts(s);
@@ -153,6 +153,7 @@ static gs_status dry_run(const gs_setup *s, gs_device *d, int batch, gs_plan_sta
     gs_status st = GS_OK;
 
     opts.dry_run = true;
+    opts.budget = budget;
     TRY(batch ? s->system->build_step(s->model, g, batch) : build_samples(s, g));
     TRY(gs_compile(g, d, NULL, &opts, &p));
     *out = gs_plan_get_stats(p);
@@ -162,28 +163,46 @@ done:
     return st;
 }
 
-gs_status gs_setup_fits(const gs_setup *s, gs_device *d, gs_setup_memory *out)
+gs_status gs_setup_fits_in(const gs_setup *s, gs_device *d, size_t budget, gs_setup_memory *out)
 {
     const gs_device_info *info = gs_device_get_info(d);
     const int batch = s->system->batch_size(s->model);
     gs_plan_stats step = { 0 }, draw = { 0 };
-    gs_setup_memory m = { 0 };
+    gs_setup_memory m = { .budget = budget };
     gs_status st = GS_OK;
     char a[32], b[32], c[32], e[32];
     size_t need;
 
-    TRY(dry_run(s, d, batch, &step));
-    TRY(dry_run(s, d, 0, &draw));
-    m = (gs_setup_memory){ .state = step.state_bytes, .workspace = GS_MAX(step.workspace_bytes, draw.workspace_bytes),
-                           .constants = step.constant_bytes + draw.constant_bytes, .flops = step.flops, .launches = step.launches };
+    TRY(dry_run(s, d, 0, 0, &draw));
+    if (budget) m.step_budget = budget > draw.constant_bytes ? budget - draw.constant_bytes : 1;
+    TRY(dry_run(s, d, batch, m.step_budget, &step));
+    m.state = step.state_bytes;
+    m.workspace = GS_MAX(step.workspace_bytes, draw.workspace_bytes);
+    m.constants = step.constant_bytes + draw.constant_bytes;
+    m.flops = step.flops;
+    m.launches = step.launches;
+    m.kept = budget ? GS_MAX(step.kept_bytes, draw.workspace_bytes) : m.workspace;
+    m.again_launches = step.again_launches;
+    m.again_flops = step.again_flops;
+    m.again_part = step.again_bytes / GS_MAX(step.moved_bytes - step.again_bytes, 1.0);
     need = m.state + m.workspace + m.constants;
     if (need > info->memory) {
-        st = gs_fail(GS_ELIMIT, "the run needs %s (parameters and optimiser %s, activations %s) and %s has %s: lower batch_size",
+        st = gs_fail(GS_ELIMIT, "the run needs %s (parameters and optimiser %s, activations %s) and %s has %s: set memory.budget = auto, or lower batch_size",
                      gs_bytes_text(a, (double)need), gs_bytes_text(b, (double)m.state), gs_bytes_text(c, (double)m.workspace),
                      info->name, gs_bytes_text(e, (double)info->memory));
+    } else if (budget && need > budget) {
+        st = gs_fail(GS_ELIMIT, "memory.budget is %s and drawing samples alone needs %s: raise it, or lower the size or batch_size",
+                     gs_bytes_text(a, (double)budget), gs_bytes_text(b, (double)need));
     }
 done:
     if (st == GS_ELIMIT) gs_fail_in(st, "batch_size = %d", batch);
     if (out) *out = m;
     return st;
+}
+
+gs_status gs_setup_fits(const gs_setup *s, gs_device *d, gs_setup_memory *out)
+{
+    const double budget = gs_config_bytes(s->config, "memory", "budget");
+
+    return gs_setup_fits_in(s, d, budget < 0 ? (size_t)gs_device_get_info(d)->memory : (size_t)budget, out);
 }

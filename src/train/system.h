@@ -125,8 +125,15 @@ typedef struct gs_setup_memory {
     size_t constants;  /* inputs and tables */
     double flops;      /* of a step */
     int launches;      /* of a step */
+    size_t kept;       /* workspace when nothing is computed again */
+    int again_launches;
+    double again_flops, again_part; /* of a step: products computed again, and their and all other memory traffic as a part of a step's without */
+    size_t budget;     /* that this was planned with; 0: none */
+    size_t step_budget; /* what of it the step's plan may take: gs_compile_opts.budget */
 } gs_setup_memory;
-/* GS_ELIMIT with the figures and what to change when it does not fit. */
+/* With the configuration's memory.budget. GS_ELIMIT with the figures and what to change when it does not fit. */
 gs_status gs_setup_fits(const gs_setup *s, gs_device *d, gs_setup_memory *out);
+/* The same with another budget in bytes; 0: none. */
+gs_status gs_setup_fits_in(const gs_setup *s, gs_device *d, size_t budget, gs_setup_memory *out);
 
 #endif

@@ -55,8 +55,9 @@ static gs_status plan_for(gs__run *r, int batch, gs_plan **out)
     g = gs_graph_new();
     st = r->system->build_step(r->setup->model, g, batch);
     if (st == GS_OK) {
-        const gs_compile_opts opts = gs_setup_compile_opts(r->setup);
+        gs_compile_opts opts = gs_setup_compile_opts(r->setup);
 
+        opts.budget = r->step_budget;
         gs__sums_build(g, r->system->n_metrics);
         st = gs_compile(g, r->device, r->store, &opts, &p);
     }
@@ -126,6 +127,7 @@ static gs_status prepare(gs__run *r)
     TRY(open_device(r));
     TRY(gs__run_use_tuning(r, resume));
     TRY(gs_setup_fits(r->setup, r->device, &memory));
+    r->step_budget = memory.step_budget;
     TRY(r->system->open_data(r->setup->model, r->setup->config));
     TRY(gs__run_enter(r, resume));
     TRY(gs__run_keep_tuning(r));

@@ -1,0 +1,423 @@
+/* Memory: lifetimes, placement and budgets. Plans are followed launch by launch without a device: every value's content is a hash of the
+ * kernel and of what it read, and lies where the plan put it. So it shows when something overwrites what is still needed, and whether a plan
+ * with a budget computes the same as one without, for systems of any size. On the device the same is asked of the bits. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gesso/gesso.h"
+#include "models/cgan.h"
+#include "models/ugatit.h"
+#include "plan/plan_int.h"
+
+static gs_device *null;
+
+/* ---- following a plan ---- */
+
+typedef struct follower { gs_plan *p; uint64_t *content; bool *valid; } follower;
+
+static uint64_t mix(uint64_t h, const void *data, size_t n) { return gs_hash64(data, n, h); }
+
+static uint64_t initial(const gs_value *v)
+{
+    const uint64_t h = v->name ? mix(1, v->name, strlen(v->name)) : 1;
+
+    return mix(h, &v->count, sizeof v->count);
+}
+
+/* What lies where v is about to be written is lost. */
+static void overwrite(follower *f, const gs_value *v)
+{
+    for (int i = 0; i < f->p->n_values; i++) {
+        const gs_value *x = f->p->values[i];
+
+        if (x == v || x->place != GS_PLACE_WORKSPACE || !f->valid[i] || x->buffer != v->buffer) continue;
+        if (x->offset + 4 * (size_t)x->count > v->offset && v->offset + 4 * (size_t)v->count > x->offset) f->valid[i] = false;
+    }
+}
+
+static void follow_launch(follower *f, const gs_launch *l)
+{
+    uint64_t h = mix(7, l->kernel, strlen(l->kernel));
+
+    if (l->options) h = mix(h, l->options, strlen(l->options));
+    h = mix(h, l->groups, sizeof l->groups);
+    if (l->is_gemm) {
+        const int64_t g[] = { l->gemm.m, l->gemm.n, l->gemm.k, l->gemm.batch, l->gemm.ta, l->gemm.tb, l->gemm.stride_a, l->gemm.stride_b };
+
+        h = mix(h, g, sizeof g);
+    }
+    for (int a = 0; a < l->n_args; a++) { /* reads */
+        const gs_arg *arg = &l->args[a];
+
+        h = mix(h, &arg->kind, sizeof arg->kind);
+        h = mix(h, &arg->extra, sizeof arg->extra);
+        h = mix(h, &arg->i, sizeof arg->i);
+        h = mix(h, &arg->f, sizeof arg->f);
+        if (!arg->value || arg->kind == GS_ARG_OUT) continue;
+        if (arg->kind == GS_ARG_IN && !f->valid[arg->value->id]) fail_msg("%s reads %s, which is no longer there", l->kernel, arg->value->name);
+        h = mix(h, &f->content[arg->value->id], sizeof h);
+    }
+    for (int a = 0; a < l->n_args; a++) { /* writes */
+        gs_value *v = l->args[a].value;
+
+        if (!v || l->args[a].kind == GS_ARG_IN) continue;
+        if (v->place == GS_PLACE_WORKSPACE) overwrite(f, v);
+        f->content[v->id] = mix(h, &a, sizeof a);
+        f->valid[v->id] = true;
+    }
+}
+
+/* One hash for the outputs and the state that the plan leaves. */
+static uint64_t follow(gs_plan *p)
+{
+    follower f = { p, gs_xalloc((size_t)p->n_values * 8 + 8), gs_xalloc((size_t)p->n_values + 1) };
+    uint64_t h = 3;
+
+    for (int i = 0; i < p->n_values; i++) {
+        f.valid[i] = p->values[i]->place != GS_PLACE_WORKSPACE;
+        f.content[i] = f.valid[i] ? initial(p->values[i]) : 0; /* what a first partial write finds there does not count */
+    }
+    for (int i = 0; i < p->n_launches; i++) follow_launch(&f, p->launches[i]);
+    for (int i = 0; i < p->n_outputs; i++) {
+        assert_true(f.valid[p->outputs[i].value->id]);
+        h = mix(h, &f.content[p->outputs[i].value->id], sizeof h);
+    }
+    for (int i = 0; i < p->n_values; i++)
+        if (p->values[i]->place == GS_PLACE_STATE) h = mix(h, &f.content[i], sizeof h);
+    free(f.content);
+    free(f.valid);
+    return h;
+}
+
+/* Plans g without a budget and with ones that leave these parts of its workspace; all that fit must compute the same within it. Returns how
+ * many fit. */
+static int try_budgets(gs_graph *g, const double *part, int n)
+{
+    gs_compile_opts o = { .off = "", .dry_run = true };
+    gs_plan *p;
+    gs_plan_stats all;
+    uint64_t want;
+    size_t fixed;
+    int fit = 0;
+
+    assert_ok(gs_compile(g, null, NULL, &o, &p));
+    all = gs_plan_get_stats(p);
+    want = follow(p);
+    gs_plan_free(p);
+    assert_true(all.live_bytes <= all.workspace_bytes && all.again_launches == 0);
+    fixed = all.state_bytes + all.constant_bytes;
+    for (int i = 0; i < n; i++) {
+        gs_plan_stats t;
+        gs_status st;
+
+        o.budget = fixed + (size_t)(part[i] * (double)all.workspace_bytes);
+        st = gs_compile(g, null, NULL, &o, &p);
+        if (st == GS_ELIMIT) {
+            assert_true(gs_test_contains(gs_last_error(), "raise memory.budget"));
+            continue;
+        }
+        assert_ok(st);
+        fit++;
+        t = gs_plan_get_stats(p);
+        assert_true(t.state_bytes + t.workspace_bytes + t.constant_bytes <= o.budget);
+        assert_int_equal(t.kept_bytes, all.workspace_bytes);
+        assert_int_equal(t.launches, all.launches + t.again_launches);
+        assert_true(fabs(t.flops - t.again_flops - all.flops) <= 1e-9 * all.flops);
+        if (follow(p) != want) fail_msg("with %.0f %% of the workspace something else is computed", 100 * part[i]);
+        gs_plan_free(p);
+    }
+    return fit;
+}
+
+/* ---- systems ---- */
+
+static void systems_within_budgets(void **state)
+{
+    static const double part[] = { 0.75, 0.5 };
+    gs_ugatit_opts u;
+    gs_graph *g;
+
+    (void)state;
+    for (int i = 0; i < GS_CGAN_PROFILES; i++) {
+        gs_cgan_opts o;
+
+        g = gs_graph_new();
+        gs_cgan_presets(&o, i);
+        assert_ok(gs_cgan_build_step(g, &o, o.batch_size, NULL));
+        try_budgets(g, part, 1); /* small nets may have nothing that waits */
+        gs_graph_free(g);
+    }
+    assert_ok(gs_ugatit_configure(&u, NULL, NULL));
+    u.size = 64;
+    u.ch = 8;
+    u.n_res = 1;
+    u.d_global_layers = 5;
+    u.d_local_layers = 4;
+    for (int light = 0; light < 2; light++) {
+        u.light = light;
+        g = gs_graph_new();
+        assert_ok(gs_ugatit_build_step(g, &u, 1, false));
+        assert_int_equal(try_budgets(g, part, (int)GS_COUNT(part)), 2);
+        gs_graph_free(g);
+    }
+}
+
+/* ---- random programs ---- */
+
+typedef struct maker { gs_graph *g; gs_rng rng; gs_node *x[64]; int n; gs_var *stat, *noise; } maker;
+
+static uint32_t pick(maker *m, uint32_t n) { return gs_rng_u32(&m->rng) % n; }
+
+static void keep(maker *m, gs_node *n)
+{
+    if (m->n < (int)GS_COUNT(m->x)) m->x[m->n++] = n;
+}
+
+/* Layers on maps (4,8,16,16): each takes some of what was made before. */
+static void grow(maker *m, int i)
+{
+    static const gs_mode training = { .train = true };
+    const gs_layer_opts spectral = { .spectral = &training };
+    gs_node *a = m->x[pick(m, (uint32_t)m->n)], *b = m->x[pick(m, (uint32_t)m->n)], *lo, *hi;
+    char name[16];
+
+    snprintf(name, sizeof name, "l%d", i);
+    switch (pick(m, 9)) {
+    case 0: keep(m, gs_conv2d_layer(a, name, 8, 3, &(gs_conv2d_opts){ .pad = 1, .pad_mode = GS_PAD_REFLECT }, NULL)); break;
+    case 1: keep(m, gs_conv2d_layer(a, name, 8, 3, &(gs_conv2d_opts){ .pad = 1 }, &spectral)); break;
+    case 2: keep(m, gs_batch_norm_layer(a, name, &training, NULL)); break;
+    case 3: keep(m, gs_instance_norm(a, NULL, NULL, 1e-5)); break;
+    case 4: keep(m, gs_dropout(a, 0.3, &training, name)); break;
+    case 5: keep(m, gs_leaky_relu(gs_add(a, b), 0.2)); break;
+    case 6: keep(m, gs_mul(gs_tanh(a), gs_random_uniform(m->g, gs_node_shape(b)))); break;
+    case 7: /* a variable that changes on the way: what read it before cannot be made again after */
+        lo = gs_read(m->stat);
+        keep(m, gs_mul(a, lo));
+        gs_assign(m->stat, gs_add(gs_scale(lo, 0.9), gs_mean(gs_detach(b), GS_ALL, false)));
+        keep(m, gs_mul(b, gs_read(m->stat)));
+        break;
+    default:
+        hi = gs_resize2d(a, GS_NEAREST, 32, 32);
+        keep(m, gs_avg_pool2d(gs_softplus(hi), &(gs_pool_opts){ .kernel = 2, .stride = 2 }));
+    }
+}
+
+static void random_program(gs_graph *g, uint64_t seed)
+{
+    maker m = { .g = g, .rng = { .seed = seed } };
+    gs_node *in = gs_input(g, "x", GS_SHAPE(4, 8, 16, 16), GS_F32), *lr = gs_const(g, 1e-3), *loss, *slope, **grads;
+    gs_var **vars;
+    int n;
+
+    m.stat = gs_variable(g, "stat", GS_SCALAR, GS_F32, (gs_init){ GS_INIT_CONST, 1, 0 }, false);
+    keep(&m, in);
+    keep(&m, gs_conv2d_layer(in, "first", 8, 3, &(gs_conv2d_opts){ .pad = 1 }, NULL));
+    for (int i = 0; i < 14; i++) grow(&m, i);
+    loss = gs_mean(gs_square(m.x[m.n - 1]), GS_ALL, false);
+    for (int i = 1; i < m.n; i += 3) loss = gs_add(loss, gs_mean(gs_abs(m.x[i]), GS_ALL, false));
+    gs_grad(loss, &in, 1, &slope); /* a gradient penalty: the second derivative through everything */
+    loss = gs_add(loss, gs_mean(gs_square(slope), GS_ALL, false));
+    n = gs_trainable(g, "", NULL, 0);
+    vars = gs_xalloc((size_t)n * sizeof *vars);
+    grads = gs_xalloc((size_t)n * sizeof *grads);
+    gs_trainable(g, "", vars, n);
+    gs_grad_params(loss, vars, n, grads);
+    gs_adam(g, "opt", vars, grads, n, lr, NULL);
+    gs_output(g, "loss", loss);
+    gs_output(g, "last", m.x[m.n - 1]);
+    free(vars);
+    free(grads);
+}
+
+static void random_programs_within_budgets(void **state)
+{
+    static const double part[] = { 0.95, 0.8, 0.65, 0.5, 0.35 };
+    int fit = 0;
+
+    (void)state;
+    for (uint64_t seed = 1; seed <= 12; seed++) {
+        gs_graph *g = gs_graph_new();
+
+        random_program(g, seed);
+        fit += try_budgets(g, part, (int)GS_COUNT(part));
+        gs_graph_free(g);
+    }
+    assert_true(fit >= 15);
+}
+
+/* ---- refusals, order, what need not exist ---- */
+
+static void refused_with_figures(void **state)
+{
+    gs_graph *g = gs_graph_new();
+    gs_compile_opts o = { .off = "", .dry_run = true, .budget = 1000 };
+    gs_plan *p;
+
+    (void)state;
+    random_program(g, 1);
+    assert_fails(gs_compile(g, null, NULL, &o, &p), GS_ELIMIT, "the memory budget is 1000 B and the plan needs");
+    assert_null(p);
+    gs_graph_free(g);
+}
+
+/* Two losses, differentiated one after the other: what the first had to remember is free before the second begins, and an update runs
+ * behind its gradient. */
+static void phases_do_not_add_up(void **state)
+{
+    size_t live[2];
+
+    (void)state;
+    for (int phases = 1; phases <= 2; phases++) {
+        gs_graph *g = gs_graph_new();
+        gs_node *sum = NULL, *lr = gs_const(g, 1e-3), *x = gs_input(g, "x", GS_SHAPE(1, 8, 64, 64), GS_F32);
+        gs_compile_opts o = { .off = "", .dry_run = true };
+        gs_plan *p;
+
+        for (int k = 0; k < phases; k++) {
+            gs_node *h = x, *loss, *grads[16];
+            gs_var *vars[16];
+            char name[16];
+            int n;
+
+            snprintf(name, sizeof name, "n%d", k);
+            gs_scope_push(g, "%s", name);
+            for (int i = 0; i < 6; i++) {
+                snprintf(name, sizeof name, "c%d", i);
+                h = gs_tanh(gs_conv2d_layer(h, name, 8, 3, &(gs_conv2d_opts){ .pad = 1 }, NULL));
+            }
+            gs_scope_pop(g);
+            loss = gs_mean(gs_square(h), GS_ALL, false);
+            sum = sum ? gs_add(sum, loss) : loss; /* joins what both phases make last into one kernel */
+            snprintf(name, sizeof name, "n%d.", k);
+            n = gs_trainable(g, name, vars, 16);
+            gs_grad_params(loss, vars, n, grads);
+            gs_adam(g, k ? "b" : "a", vars, grads, n, lr, NULL);
+        }
+        gs_output(g, "loss", sum);
+        assert_ok(gs_compile(g, null, NULL, &o, &p));
+        live[phases - 1] = gs_plan_get_stats(p).live_bytes;
+        follow(p);
+        gs_plan_free(p);
+        gs_graph_free(g);
+    }
+    assert_true(live[1] < live[0] + live[0] / 4);
+}
+
+/* The gradient of a spectral norm by a large weight is an outer product in the weight's shape: it is computed in Adam's kernel. */
+static void no_outer_product_in_memory(void **state)
+{
+    static const gs_mode training = { .train = true };
+    const gs_layer_opts spectral = { .spectral = &training };
+    gs_graph *g = gs_graph_new();
+    gs_node *x = gs_input(g, "x", GS_SHAPE(1, 256, 6, 6), GS_F32), *grads[2], *loss;
+    gs_compile_opts o = { .off = "", .dry_run = true };
+    gs_var *vars[2];
+    gs_plan *p;
+    int n, large = 0;
+
+    (void)state;
+    loss = gs_mean(gs_square(gs_conv2d_layer(x, "c", 256, 4, NULL, &spectral)), GS_ALL, false);
+    n = gs_trainable(g, "c.", vars, 2);
+    assert_int_equal(n, 2);
+    gs_grad_params(loss, vars, n, grads);
+    gs_adam(g, "opt", vars, grads, n, gs_const(g, 1e-3), NULL);
+    assert_ok(gs_compile(g, null, NULL, &o, &p));
+    for (int i = 0; i < p->n_values; i++)
+        if (p->values[i]->place == GS_PLACE_WORKSPACE && p->values[i]->count >= 256 * 256 * 16 && strstr(p->values[i]->name, "mul")) large++;
+    assert_int_equal(large, 0);
+    gs_plan_free(p);
+    gs_graph_free(g);
+}
+
+/* ---- the same bits ---- */
+
+/* Two steps of a random program on the device; all state and outputs. */
+static float *run_program(gs_device *d, uint64_t seed, size_t budget, int *count, gs_plan_stats *stats)
+{
+    gs_graph *g = gs_graph_new();
+    gs_store *s;
+    gs_plan *p;
+    float *x = gs_xalloc(4 * 8 * 256 * sizeof *x), *all;
+    gs_rng r = { .seed = 5 };
+    int n = 0;
+
+    random_program(g, seed);
+    assert_ok(gs_store_new(d, 7, &s));
+    assert_ok(gs_compile(g, d, s, &(gs_compile_opts){ .off = "", .budget = budget }, &p));
+    for (int i = 0; i < 4 * 8 * 256; i++) x[i] = (float)gs_rng_normal(&r);
+    for (uint64_t step = 0; step < 2; step++) {
+        assert_ok(gs_plan_feed(p, "x", x));
+        assert_ok(gs_plan_run(p, 1, step));
+    }
+    for (int i = 0; i < gs_store_count(s); i++) n += (int)gs_shape_count(gs_store_shape(s, i));
+    all = gs_xalloc(((size_t)n + 1 + 4 * 8 * 256) * sizeof *all);
+    n = 0;
+    for (int i = 0; i < gs_store_count(s); i++) {
+        assert_ok(gs_store_read(s, i, all + n));
+        n += (int)gs_shape_count(gs_store_shape(s, i));
+    }
+    assert_ok(gs_plan_fetch(p, "loss", all + n++));
+    assert_ok(gs_plan_fetch(p, "last", all + n));
+    n += 4 * 8 * 256;
+    *stats = gs_plan_get_stats(p);
+    gs_plan_free(p);
+    gs_store_free(s);
+    gs_graph_free(g);
+    free(x);
+    *count = n;
+    return all;
+}
+
+static void same_bits_on_the_device(void **state)
+{
+    const char *name = getenv("GESSO_DEVICE");
+    gs_device *d;
+
+    (void)state;
+    if (name && !strncmp(name, "null", 4)) GS_SKIP("the null device computes nothing");
+    assert_ok(gs_device_open(NULL, &d));
+    for (uint64_t seed = 1; seed <= 2; seed++) {
+        gs_plan_stats all, less;
+        int n, m;
+        float *want = run_program(d, seed, 0, &n, &all);
+        float *got = run_program(d, seed, all.state_bytes + all.constant_bytes + all.workspace_bytes * 4 / 5, &m, &less);
+
+        assert_true(less.again_launches > 0 && less.workspace_bytes < all.workspace_bytes);
+        assert_int_equal(n, m);
+        for (int i = 0; i < n; i++) assert_true(isfinite(want[i]));
+        assert_memory_equal(want, got, (size_t)n * sizeof *want);
+        free(want);
+        free(got);
+    }
+    gs_device_close(d);
+}
+
+static int open_null(void **state)
+{
+    (void)state;
+    return gs_device_open("null", &null) != GS_OK;
+}
+
+static int close_null(void **state)
+{
+    (void)state;
+    gs_device_close(null);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phases_do_not_add_up),
+        cmocka_unit_test(no_outer_product_in_memory),
+        cmocka_unit_test(refused_with_figures),
+        cmocka_unit_test(random_programs_within_budgets),
+        cmocka_unit_test(systems_within_budgets),
+        cmocka_unit_test(same_bits_on_the_device),
+    };
+
+    return cmocka_run_group_tests(tests, open_null, close_null);
+}
