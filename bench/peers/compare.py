@@ -102,6 +102,8 @@ class Gesso(Side):
 class Torch(Side):
     def __init__(self, opt):
         environment = dict(os.environ, OMP_NUM_THREADS=str(opt.threads), PYTHONWARNINGS="ignore")
+        if opt.passive:
+            environment.update(OMP_WAIT_POLICY="PASSIVE", GOMP_SPINCOUNT="0")
         super().__init__([sys.executable, os.path.join(HERE, opt.worker), "--threads", str(opt.threads)], environment, opt.limit)
         self.hello = self.read()
 
@@ -209,7 +211,9 @@ def configuration(opt, name, folder):
 
 
 def model_row(opt, name, folder, floor):
-    gesso = Gesso(opt, name if name.startswith("cgan/") else configuration(opt, name, folder))
+    case = name if name.startswith("cgan/") else configuration(opt, name, folder)
+    Gesso(opt, case).close()    # builds the kernels, once and for all; the compiler's memory is not the step's
+    gesso = Gesso(opt, case)
     torch = None
     try:
         torch = Torch(opt)      # of its own, for its peak of memory
@@ -247,6 +251,12 @@ def progress(text):
         print("\r\033[K" + text, end="", file=sys.stderr, flush=True)
 
 
+def save(opt, result):
+    if opt.json:
+        with open(opt.json, "w") as f:
+            json.dump(result, f, indent=1)
+
+
 def options():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--suite", choices=("ops", "models"), action="append", help="default: both")
@@ -255,6 +265,8 @@ def options():
     a.add_argument("--device", help="Gesso's device (default: what it would take)")
     a.add_argument("--worker", default="worker.py", help=argparse.SUPPRESS)
     a.add_argument("--threads", type=int, default=2, help="of both programs (default: 2)")
+    a.add_argument("--passive", action="store_true", help="PyTorch's threads sleep while they wait: its processor time is then work alone, which a shared "
+                   "machine wants; without it they wait in a loop, as they do by default")
     a.add_argument("--rounds", type=int, default=7)
     a.add_argument("--seconds", type=float, default=0.3, help="of a round of one side (default: 0.3); a step that takes longer is one round")
     a.add_argument("--limit", type=float, default=600, help="seconds to wait for an answer (default: 600)")
@@ -279,7 +291,7 @@ def main():
         sys.exit("no case has such a name; `gesso bench --list` shows the ops; models: " + ", ".join(MODELS))
     result = {"schema": "gesso-peers", "version": 1, "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
               "cpu": cpu_name(), "cores": os.cpu_count(), "system": platform.platform(), "threads": opt.threads, "python": platform.python_version(),
-              "rounds": opt.rounds, "round_seconds": opt.seconds, "load_before": os.getloadavg(), "ops": [], "models": [], "skipped": []}
+              "passive": opt.passive, "rounds": opt.rounds, "round_seconds": opt.seconds, "load_before": os.getloadavg(), "load_after": os.getloadavg(), "ops": [], "models": [], "skipped": []}
     smallest = Gesso(opt, "gemm/64x1x256_nt")   # a program with a device and nothing on it
     floor = smallest.peak()
     result.update({k: smallest.ready[k] for k in ("gesso", "device", "driver")})
@@ -305,12 +317,11 @@ def main():
                     torch.close()
                     torch = Torch(opt)
             result[suite].append(row)
+            result["load_after"] = os.getloadavg()
+            save(opt, result)   # what was measured stays when the rest is stopped
     progress("")
     torch.close()
-    result["load_after"] = os.getloadavg()
-    if opt.json:
-        with open(opt.json, "w") as f:
-            json.dump(result, f, indent=1)
+    save(opt, result)
     text = report.markdown(result)
     if opt.markdown:
         with open(opt.markdown, "w") as f:

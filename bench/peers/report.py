@@ -50,7 +50,8 @@ def head(result):
              f"Load average {loads[0]:.1f} before, {loads[1]:.1f} after."]
     if others and max(others) > IDLE:
         lines.append(f"**The machine was not idle:** others took {100 * sum(others) / len(others):.0f} % of its processors on average, {100 * max(others):.0f} % at "
-                     "most. The ratio by processor time is the better guide then; PyTorch's includes threads that wait in a loop.")
+                     "most. The ratio by processor time is the better guide then" +
+                     ("; PyTorch's threads slept while they waited." if result.get("passive") else ", though PyTorch's includes threads that wait in a loop."))
     return lines
 
 
