@@ -38,7 +38,7 @@ EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo test test-rusticl test-oclgrind test-valgrind check-layers install uninstall clean help docs bench fuzz examples
+.PHONY: all deps demo test test-run build-tests test-outside test-rusticl test-oclgrind test-valgrind ci check-layers install uninstall clean help docs bench fuzz examples
 
 all: $B/gesso $B/libgesso.a $B/libgesso.so   ## build the program and the library
 
@@ -152,11 +152,23 @@ uninstall:              ## remove what install has put there
 	$Qrm -f $(addprefix $(incdir)/,$(notdir $(wildcard include/gesso/*.h)))
 	$Qrmdir $(incdir) 2>/dev/null || true
 
-test: deps              ## install, build and run all tests; ONLY=name, DEVICE=..., SAN=...
+test: deps              ## install, build and run all tests; ONLY="name name", DEVICE=..., SAN=...
 	$Q$(MAKE) --no-print-directory -j$(JOBS) test-run
 
-test-run: check-layers all examples $(TESTS) $(RUNNERS)
+build-tests: all examples $(TESTS) $(RUNNERS)
+
+test-run: check-layers build-tests
 	$Qtools/run_tests.sh $B "$(ONLY)" "$(DEVICE)"
+
+# What reads files from outside, for a run under sanitizers that is over in a minute.
+OUTSIDE := idx image folder safetensors checkpoint config
+
+test-outside: deps      ## the tests of what reads files alone; SAN=address,undefined
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $(patsubst %,$B/tests/test_%,$(OUTSIDE))
+	$Qtools/run_tests.sh $B "$(OUTSIDE)" "$(DEVICE)"
+
+ci:                     ## all that can be checked without a GPU, as CI does: tests, valgrind, sanitizers, fuzzing, other platforms
+	$Qtools/ci.sh
 
 # Fuzz targets stand apart: clang only, its own build folder, and only the folders that read what comes from outside.
 FUZZ_SECONDS ?= 60
@@ -188,17 +200,17 @@ build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) | build-fuzz/ready
 
 test-rusticl: deps      ## run the device and op tests on Mesa's OpenCL (llvmpipe); ONLY=name
 	$Qtools/deps.sh mesa-opencl-icd
-	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $B/gesso $(TESTS)
 	$Qtools/platform_tests.sh rusticl $B "$(ONLY)"
 
 test-oclgrind: deps     ## the same in a simulator that finds bad accesses; RACES=1: and data races
 	$Qtools/deps.sh oclgrind
-	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $B/gesso $(TESTS)
 	$Qtools/platform_tests.sh oclgrind $B "$(ONLY)"
 
 test-valgrind: deps     ## run the host code under valgrind, on the null device
 	$Qtools/deps.sh valgrind
-	$Q$(MAKE) --no-print-directory -j$(JOBS) $(TESTS)
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $B/gesso $(TESTS)
 	$Qtools/platform_tests.sh valgrind $B "$(ONLY)"
 
 check-layers:           ## fail when a folder includes one it may not know

@@ -180,6 +180,38 @@ static void written_memory_may_be_reused_at_once(void **state)
     free(all);
 }
 
+/* GESSO_POISON: what nobody wrote is NaN, and writes, copies and fills touch their own bytes alone. */
+static void poison_is_seen(void **state)
+{
+    float got[16], want[4] = {1, 2, 3, 4};
+    gs_buffer *a, *b;
+
+    (void)state;
+    NEED_DEVICE();
+    if (strncmp(dev->info.id, "opencl", 6)) GS_SKIP("the OpenCL driver has it");
+    setenv("GESSO_POISON", "1", 1);
+    assert_ok(dev->drv->alloc(dev, sizeof got, &a));
+    assert_ok(dev->drv->alloc(dev, sizeof got, &b));
+    assert_ok(dev->drv->write(dev, a, 16, want, sizeof want));
+    assert_ok(dev->drv->fill(dev, a, 40, 0, 8));
+    assert_ok(dev->drv->copy(dev, b, 4, a, 24, 24));
+    assert_ok(dev->drv->read(dev, a, 0, got, sizeof got));
+    for (int i = 0; i < 16; i++) {
+        if (i >= 4 && i < 8) assert_true(got[i] == want[i - 4]);
+        else if (i == 10 || i == 11) assert_true(got[i] == 0);
+        else assert_true(isnan(got[i]));
+    }
+    assert_ok(dev->drv->read(dev, b, 0, got, sizeof got));
+    for (int i = 0; i < 16; i++) { /* elements 6..11 of a */
+        if (i == 1 || i == 2) assert_true(got[i] == want[i + 1]);
+        else if (i == 5 || i == 6) assert_true(got[i] == 0);
+        else assert_true(isnan(got[i]));
+    }
+    dev->drv->free(dev, a);
+    dev->drv->free(dev, b);
+    unsetenv("GESSO_POISON");
+}
+
 static void too_much_memory_is_refused_with_figures(void **state)
 {
     gs_device *null;
@@ -597,6 +629,7 @@ int main(void)
         cmocka_unit_test(a_vanished_device_is_named),
         cmocka_unit_test(memory_round_trips),
         cmocka_unit_test(written_memory_may_be_reused_at_once),
+        cmocka_unit_test(poison_is_seen),
         cmocka_unit_test(too_much_memory_is_refused_with_figures),
         cmocka_unit_test(null_accepts_everything),
         cmocka_unit_test(a_kernel_sees_three_dimensions),

@@ -253,6 +253,43 @@ static gs_status cl_profile(gs_device *d, bool on)
 
 /* ---- memory ---- */
 
+static void cl_free(gs_device *d, gs_buffer *b)
+{
+    if (!b) return;
+    clReleaseMemObject(b->mem);
+    d->allocated -= b->bytes;
+    free(b);
+}
+
+/* $GESSO_POISON: new buffers hold NaN (as integers -1), so that a kernel which reads what nobody wrote shows in the results. For Oclgrind's
+ * --uninitialized, which then watches local and private memory, all goes out as writes of whole buffers: it takes no note of fills, and a
+ * write or a copy at an offset spoils what it knows of the buffer. */
+static bool poisoning(void)
+{
+    const char *env = getenv("GESSO_POISON");
+
+    return env && *env && strcmp(env, "0");
+}
+
+/* Puts src (NULL: poison) at `offset` by reading the whole buffer and writing it back. */
+static gs_status write_whole(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes)
+{
+    const cl_command_queue queue = gs__cl(d)->queue;
+    uint8_t *all = gs_try_alloc(b->bytes, 1, "a poisoned buffer");
+    cl_int err = CL_SUCCESS;
+
+    if (!all) return GS_ENOMEM;
+    if (src) {
+        err = clEnqueueReadBuffer(queue, b->mem, CL_TRUE, 0, b->bytes, all, 0, NULL, NULL);
+        memcpy(all + offset, src, bytes);
+    } else {
+        memset(all, 0xff, b->bytes);
+    }
+    if (err == CL_SUCCESS) err = clEnqueueWriteBuffer(queue, b->mem, CL_TRUE, 0, b->bytes, all, 0, NULL, NULL);
+    free(all);
+    return err == CL_SUCCESS ? GS_OK : gs__cl_fail(d, err, "writing a poisoned buffer of %zu bytes", b->bytes);
+}
+
 static gs_status cl_alloc(gs_device *d, size_t bytes, gs_buffer **out)
 {
     gs_status st = gs__device_room(d, bytes);
@@ -274,15 +311,12 @@ static gs_status cl_alloc(gs_device *d, size_t bytes, gs_buffer **out)
     }
     gs__device_took(d, b->bytes);
     *out = b;
-    return GS_OK;
-}
-
-static void cl_free(gs_device *d, gs_buffer *b)
-{
-    if (!b) return;
-    clReleaseMemObject(b->mem);
-    d->allocated -= b->bytes;
-    free(b);
+    if (poisoning()) st = write_whole(d, b, 0, NULL, b->bytes);
+    if (st != GS_OK) {
+        cl_free(d, b);
+        *out = NULL;
+    }
+    return st;
 }
 
 /* Small writes are copied into a ring of host slots and go out without waiting for the work queued before them. */
@@ -294,6 +328,7 @@ static gs_status cl_write(gs_device *d, gs_buffer *b, size_t offset, const void 
     cl_int err;
 
     if (st != GS_OK || bytes == 0) return st;
+    if (offset && poisoning()) return write_whole(d, b, offset, src, bytes);
     if (bytes <= GS_CL_SLOT_BYTES) {
         if (slot->event) {
             clWaitForEvents(1, &slot->event);
@@ -328,6 +363,16 @@ static gs_status cl_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, s
     return err == CL_SUCCESS ? GS_OK : gs__cl_fail(d, err, "reading %zu bytes", bytes);
 }
 
+static gs_status copy_whole(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes)
+{
+    void *host = gs_try_alloc(bytes, 1, "a copy");
+    gs_status st = host ? cl_read(d, src, src_offset, host, bytes) : GS_ENOMEM;
+
+    if (st == GS_OK) st = write_whole(d, dst, dst_offset, host, bytes);
+    free(host);
+    return st;
+}
+
 static gs_status cl_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes)
 {
     gs_status st = gs__in_range(dst->bytes, dst_offset, bytes, "copy");
@@ -335,8 +380,20 @@ static gs_status cl_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buf
 
     if (st == GS_OK) st = gs__in_range(src->bytes, src_offset, bytes, "copy");
     if (st != GS_OK || bytes == 0) return st;
+    if ((src_offset || dst_offset) && poisoning()) return copy_whole(d, dst, dst_offset, src, src_offset, bytes);
     err = clEnqueueCopyBuffer(gs__cl(d)->queue, src->mem, dst->mem, src_offset, dst_offset, bytes, 0, NULL, NULL);
     return err == CL_SUCCESS ? GS_OK : gs__cl_fail(d, err, "copying %zu bytes", bytes);
+}
+
+static gs_status fill_whole(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes)
+{
+    uint32_t *host = gs_try_alloc(bytes, 1, "a fill");
+    gs_status st = GS_ENOMEM;
+
+    for (size_t i = 0; host && i < bytes / 4; i++) host[i] = word;
+    if (host) st = write_whole(d, b, offset, host, bytes);
+    free(host);
+    return st;
 }
 
 static gs_status cl_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes)
@@ -346,6 +403,7 @@ static gs_status cl_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t wor
 
     if (st == GS_OK && (offset % 4 || bytes % 4)) st = gs_fail(GS_EINVAL, "fill of %zu bytes at %zu: not multiples of 4", bytes, offset);
     if (st != GS_OK || bytes == 0) return st;
+    if (poisoning()) return fill_whole(d, b, offset, word, bytes);
     err = clEnqueueFillBuffer(gs__cl(d)->queue, b->mem, &word, sizeof word, offset, bytes, 0, NULL, NULL);
     return err == CL_SUCCESS ? GS_OK : gs__cl_fail(d, err, "filling %zu bytes", bytes);
 }
