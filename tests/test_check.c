@@ -117,13 +117,13 @@ static void problems_are_what_they_say(void **state)
     gs_device_close(d);
 }
 
-/* The preset of strided convolutions on this device, which the general product forms compute, and its file. */
+/* The preset of dilated convolutions on this device, which are left to the general product forms, and its file. */
 static const gs_variant *preset(gs_device *d, const char **file)
 {
-    const gs_problem q = { .family = GS_FAMILY_CONV_Y, .conv = { GS_CONV_Y, 1, 32, 16, 16, 64, 8, 8, 4, 4, 2, 2, 1, 1, 1, 1 } };
+    const gs_problem q = { .family = GS_FAMILY_CONV_Y, .conv = { GS_CONV_Y, 1, 32, 16, 16, 64, 16, 16, 3, 3, 1, 1, 2, 2, 2, 1 } };
 
     for (const gs_variant *v = gs_family_variants(GS_FAMILY_CONV_Y); v->name; v++) {
-        if (v->only_chosen || !v->can(d, &q)) continue;
+        if (v->only_chosen || !v->can(d, &q) || (v->pays && !v->pays(d, &q, v))) continue;
         *file = strncmp(v->name, "cpu", 3) == 0 ? "conv_cpu.cl" : strncmp(v->name, "tile", 4) == 0 ? "conv_tile.cl" : NULL;
         if (!*file) fail_msg("this test knows no file of %s", v->name);
         return v;
