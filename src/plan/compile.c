@@ -51,7 +51,9 @@ static gs_status place_within(gs_plan *p, size_t budget)
                            gs_bytes_text(c, (double)t.state_bytes), gs_bytes_text(e, (double)GS_MAX(least, room + 1)));
         st = gs__pass_memory(p);
         t = gs_plan_get_stats(p);
-        if (t.workspace_bytes > room) most -= GS_MIN(most, t.workspace_bytes - room);
+        if (t.workspace_bytes <= room) break;
+        most = GS_MIN(most, t.live_bytes);
+        most -= GS_MIN(most, t.workspace_bytes - room);
     }
     return st;
 }

@@ -18,9 +18,9 @@
 #define SMALL 16             /* an operand of at most this part of what it makes may stay in its place */
 #define FLOPS_PER_BYTE 16.0  /* what devices compute while they move a byte: weighs products against passes over memory */
 #define LAUNCH_BYTES 65536.0 /* a launch costs as much as moving these */
-#define GROWTH 4             /* a plan grows to at most so many times its launches */
+#define GROWTH 2             /* a plan grows to at most so many times its launches */
 
-enum { READS = 1, WRITES = 2 };
+enum { READS = 1, WRITES = 2, WHOLLY = 4 };
 
 typedef struct touch { int launch; unsigned how; } touch;
 
@@ -53,7 +53,7 @@ typedef struct remat {
 
 static unsigned how(const gs_arg *a)
 {
-    return a->kind == GS_ARG_IN ? READS : a->kind == GS_ARG_OUT ? WRITES : READS | WRITES;
+    return a->kind == GS_ARG_IN ? READS : a->kind == GS_ARG_OUT ? WRITES | WHOLLY : READS | WRITES;
 }
 
 static void find_touches(remat *r)
@@ -111,6 +111,26 @@ static int last_touch(const remat *r, const gs_value *v)
     return touched(r, v) ? r->touches[r->start[v->id + 1] - 1].launch : -1;
 }
 
+/* Scratch memory is written anew for every part of a layer. What a reader at launch i finds in v was written from this launch on. */
+static int version_start(const remat *r, const gs_value *v, int i)
+{
+    int from = -1;
+
+    EACH_TOUCH(r, v, t)
+        if (t->launch < i && (from < 0 || (t->how & WHOLLY)) && (t->how & WRITES)) from = t->launch;
+    return from;
+}
+
+/* Are all launches that write what a reader at launch i finds in v among those gathered? */
+static bool is_made(const remat *r, const gs_value *v, int i)
+{
+    const int from = version_start(r, v, i);
+
+    EACH_TOUCH(r, v, t)
+        if ((t->how & WRITES) && t->launch >= from && t->launch < i && r->mark[t->launch] != r->stamp) return false;
+    return from >= 0;
+}
+
 static gs_value *origin(gs_value *v) { return v->copy_of ? v->copy_of : v; }
 
 /* ---- what making a value again takes ---- */
@@ -140,11 +160,13 @@ static gs_value *alive_instead(const remat *r, copies *c, gs_value *w)
 
 static bool add_launch(remat *r, copies *c, int i);
 
-/* All launches that write v. */
-static bool add_value(remat *r, copies *c, const gs_value *v)
+/* All launches that write what a reader at launch i finds in v. */
+static bool add_value(remat *r, copies *c, const gs_value *v, int i)
 {
+    const int from = version_start(r, v, i);
+
     EACH_TOUCH(r, v, t)
-        if ((t->how & WRITES) && (t->launch >= r->before || !add_launch(r, c, t->launch))) return false;
+        if ((t->how & WRITES) && t->launch >= from && t->launch < i && !add_launch(r, c, t->launch)) return false;
     return true;
 }
 
@@ -167,11 +189,10 @@ static bool add_launch(remat *r, copies *c, int i)
             if (l->args[a].kind == GS_ARG_IN && written_between(r, w, i, r->before)) return false;
             continue;
         }
-        if (l->args[a].kind == GS_ARG_INOUT && !add_value(r, c, w)) return false;
+        if (l->args[a].kind == GS_ARG_INOUT && !add_value(r, c, w, i)) return false;
         if (l->args[a].kind != GS_ARG_IN) continue;
-        if (last_write(r, w) > i) return false; /* what it read is no more */
-        s.to = alive_instead(r, c, w);
-        if (!s.to && !add_value(r, c, w)) return false;
+        if (last_write(r, w) < i) s.to = alive_instead(r, c, w); /* else what it read is no more */
+        if (!s.to && !add_value(r, c, w, i)) return false;
         if (s.to && s.to != w) GS_PUSH(c->swaps, c->n_swaps, c->cap_swaps, s);
     }
     return true;
@@ -179,12 +200,12 @@ static bool add_launch(remat *r, copies *c, int i)
 
 static int ascending(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
 
-/* Are all launches that write w among those gathered? */
-static bool is_made(const remat *r, const gs_value *w)
+/* The first gathered launch that writes v; -1: none. */
+static int first_copied(const remat *r, const gs_value *v)
 {
-    EACH_TOUCH(r, w, t)
-        if ((t->how & WRITES) && r->mark[t->launch] != r->stamp) return false;
-    return touched(r, w);
+    EACH_TOUCH(r, v, t)
+        if ((t->how & WRITES) && r->mark[t->launch] == r->stamp) return t->launch;
+    return -1;
 }
 
 /* The most bytes alive beside the goal while the copies run. */
@@ -201,15 +222,14 @@ static size_t extra_bytes(const remat *r, const copies *c)
             const gs_value *w = l->args[a].value;
 
             if (!w || l->args[a].kind == GS_ARG_IN || w == r->goal) continue;
-            if (w->place == GS_PLACE_WORKSPACE && first_touch(r, w) < c->launch[k]) continue;
-            now += gs__value_bytes(w);
+            if (w->place != GS_PLACE_WORKSPACE || first_copied(r, w) == c->launch[k]) now += gs__value_bytes(w);
         }
         most = GS_MAX(most, now);
         for (int a = 0; a < l->n_args; a++) { /* read here for the last time */
             const gs_value *w = l->args[a].value;
             int last = -1;
 
-            if (!w || w == r->goal || w->place != GS_PLACE_WORKSPACE || r->mark[first_touch(r, w)] != r->stamp) continue;
+            if (!w || w == r->goal || w->place != GS_PLACE_WORKSPACE || first_copied(r, w) < 0) continue;
             for (int b = 0; b < a; b++)
                 if (l->args[b].value == w) last = INT32_MAX; /* counted */
             EACH_TOUCH(r, w, t)
@@ -231,7 +251,7 @@ static bool gather(remat *r, const gs_value *v, copies *c)
     EACH_TOUCH(r, v, t)
         if (t->launch > r->at && r->before < 0) r->before = t->launch;
     r->stamp++;
-    if (!add_value(r, c, v) || c->stays >= gs__value_bytes(v)) return false;
+    if (!add_value(r, c, v, r->before) || c->stays >= gs__value_bytes(v)) return false;
     qsort(c->launch, (size_t)c->n, sizeof *c->launch, ascending);
     return true;
 }
@@ -274,15 +294,16 @@ static gs_value *copy_value(remat *r, gs_value *w)
 {
     gs_value *v = gs__value_new(r->p, GS_PLACE_WORKSPACE, w->count, w->dtype, "%s again", origin(w)->name);
 
-    if (w->place != GS_PLACE_WORKSPACE || !is_made(r, w)) return v; /* nobody reads it */
+    if (w->place != GS_PLACE_WORKSPACE || !is_made(r, w, r->before) || last_write(r, w) >= r->before) return v; /* it ends as something else */
     v->copy_of = origin(w);
     v->next_copy = v->copy_of->next_copy;
     v->copy_of->next_copy = v;
     return v;
 }
 
-static gs_launch *copy_launch(remat *r, const copies *c, const gs_launch *l, gs_value **made)
+static gs_launch *copy_launch(remat *r, const copies *c, int i, gs_value **made)
 {
+    const gs_launch *l = r->p->launches[i];
     gs_launch *n = gs_xalloc(sizeof *n);
 
     *n = *l;
@@ -299,9 +320,9 @@ static gs_launch *copy_launch(remat *r, const copies *c, const gs_launch *l, gs_
             continue;
         }
         if (w->place != GS_PLACE_WORKSPACE) continue;
-        if (made[w->id] && is_made(r, w)) n->args[a].value = made[w->id];
-        for (int i = 0; i < c->n_swaps && n->args[a].value == w; i++)
-            if (c->swaps[i].from == w) n->args[a].value = c->swaps[i].to;
+        if (made[w->id] && is_made(r, w, i)) n->args[a].value = made[w->id];
+        for (int k = 0; k < c->n_swaps && n->args[a].value == w; k++)
+            if (c->swaps[k].from == w) n->args[a].value = c->swaps[k].to;
     }
     return n;
 }
@@ -334,7 +355,7 @@ static void make_again(remat *r, const copies *c)
     gs_value **made = gs_xalloc((size_t)r->n_values * sizeof *made);
     gs_launch **launches = gs_xalloc((size_t)c->n * sizeof *launches);
 
-    for (int i = 0; i < c->n; i++) launches[i] = copy_launch(r, c, p->launches[c->launch[i]], made);
+    for (int i = 0; i < c->n; i++) launches[i] = copy_launch(r, c, c->launch[i], made);
     replace(p, r->before, r->goal, made[r->goal->id]);
     for (int i = 0; i < r->n_values; i++)
         if (made[i] && made[i]->copy_of) serve_later(r, made[i]);
