@@ -27,6 +27,9 @@
 #ifndef RS
 #define RS 0
 #endif
+#ifndef OS
+#define OS 0 /* 1: results of rows that come in runs of four are neighbours */
+#endif
 #define UNROLL _Pragma("unroll")
 
 /* panel (groups, strips, depth, 32) = s[g sg + q(k) + j sj], zeros for j >= n. One item a row of 32; k = (k0 e1 + k1) e2 + k2. */
@@ -162,7 +165,22 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
                     const __local float *s = (const __local float *)rest;
                     const int rn = min(MR, rows - t * MR), cols = min(NR, n - (first + b) * NR);
 
-                    for (int j = 0; j < cols; j++)
+                    int j = 0;
+
+#if OS
+                    for (; j + 4 <= cols; j += 4) /* blocks of 4 x 4, turned round; rn is a multiple of 4 */
+                        for (int r = 0; r < rn; r += 4) {
+                            const __local float *f = s + r * NR + j;
+                            const float4 u0 = vload4(0, f), u1 = vload4(0, f + NR), u2 = vload4(0, f + 2 * NR), u3 = vload4(0, f + 3 * NR);
+                            __global float *d = out + out_at[t * MR + r] + ((ulong)b * NR + j) * tj;
+
+                            vstore4((float4)(u0.x, u1.x, u2.x, u3.x), 0, d);
+                            vstore4((float4)(u0.y, u1.y, u2.y, u3.y), 0, d + tj);
+                            vstore4((float4)(u0.z, u1.z, u2.z, u3.z), 0, d + 2 * (ulong)tj);
+                            vstore4((float4)(u0.w, u1.w, u2.w, u3.w), 0, d + 3 * (ulong)tj);
+                        }
+#endif
+                    for (; j < cols; j++)
                         for (int r = 0; r < rn; r++) out[out_at[t * MR + r] + ((ulong)b * NR + j) * tj] = s[r * NR + j];
                 }
             }

@@ -16,7 +16,9 @@
 static inline int source_of(const int i, const int n)
 {
 #if PAD == 1
-    return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i;
+    const int a = (int)abs(i);
+
+    return a >= n ? 2 * n - 2 - a : a;
 #elif PAD == 2
     return clamp(i, 0, n - 1);
 #else

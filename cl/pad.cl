@@ -8,7 +8,7 @@
 GS_FN int pixel(int i, int n)
 {
 #if PAD == 1
-    if (i < 0) i = -i;
+    i = (int)abs(i);
     if (i >= n) i = 2 * n - 2 - i;
 #elif PAD == 2
     i = i < 0 ? 0 : i >= n ? n - 1 : i;

@@ -239,7 +239,7 @@ __kernel void wino_dw(__global float *dw, const ulong dw0, const __global float 
 GS_FN int pixel(int i, int n)
 {
 #if PAD == 1
-    if (i < 0) i = -i;
+    i = (int)abs(i);
     if (i >= n) i = 2 * n - 2 - i;
 #elif PAD == 2
     i = i < 0 ? 0 : i >= n ? n - 1 : i;

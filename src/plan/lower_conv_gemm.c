@@ -98,7 +98,7 @@ static void cpu_blocks(gs_plan *p, const product *a, int most_across)
     const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units); /* groups, for an even load */
     int64_t across = GS_MIN(strips, most_across), tiles = GS_MIN(all, BLOCKS / across);
     gs_value *panel = depth ? packed(p, a) : a->x;
-    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d", run_step(a));
+    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d -DOS=%d", run_step(a), a->o.d2 % 4 == 0 && a->o.s2 == 1);
 
     while (tiles > 1 && (strips + across - 1) / across * ((all + tiles - 1) / tiles) * a->groups < want) tiles--;
     while (across > 1 && (strips + across - 1) / across * all * a->groups < want) across--;
