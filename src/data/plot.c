@@ -248,7 +248,8 @@ static void draw_axes(cairo_t *cr, const gs_plot *p, const frame *f, const axis 
         text(cr, mx->label[i], x, f->bottom + 14, TEXT, 0);
     }
     grey(cr, 0.45);
-    cairo_rectangle(cr, floor(f->left) + 0.5, floor(f->top) + 0.5, floor(f->right - f->left), floor(f->bottom - f->top));
+    cairo_rectangle(cr, floor(f->left) + 0.5, floor(f->top) + 0.5, floor(f->right - f->left),
+                    floor(f->bottom - f->top));
     cairo_stroke(cr);
     grey(cr, 0.1);
     if (p->title) text(cr, p->title, (f->left + f->right) / 2, f->top / 2 + 1, TEXT * 1.25, 0);
@@ -363,7 +364,8 @@ gs_status gs_plot_write(const char *path, const gs_plot *p)
     bool any;
 
     if (w < 200 || h < 150 || w > SIDE_MAX || h > SIDE_MAX)
-        return gs_fail(GS_EINVAL, "%s: a chart of %d x %d pixels; 200 x 150 to %d x %d", path, w, h, SIDE_MAX, SIDE_MAX);
+        return gs_fail(GS_EINVAL, "%s: a chart of %d x %d pixels; 200 x 150 to %d x %d", path, w, h, SIDE_MAX,
+                       SIDE_MAX);
     if (p->n_series < 0 || p->n_series > SERIES_MAX)
         return gs_fail(GS_EINVAL, "%s: %d lines in a chart; at most %d", path, p->n_series, SERIES_MAX);
     if ((p->y_min != 0 || p->y_max != 0) && (!(p->y_max > p->y_min) || (p->log_y && p->y_min <= 0)))
@@ -411,11 +413,12 @@ gs_status gs_plot_confusion(const char *path, const char *title, const int64_t *
     const double side = n <= 12 ? 46 : n <= 24 ? 32 : 20, size = side > 30 ? TEXT : side * 0.5;
     const double top = title ? 48 : 20;
     double label = 0, left;
-    char own[64][8];
+    char own[64][12];
     canvas probe = {0}, c = {0};
     gs_status st = GS_OK;
 
-    if (n < 1 || n > 64) return gs_fail(GS_EINVAL, "%s: a confusion matrix of %d classes; 1 to 64 can be drawn", path, n);
+    if (n < 1 || n > 64)
+        return gs_fail(GS_EINVAL, "%s: a confusion matrix of %d classes; 1 to 64 can be drawn", path, n);
     TRY(canvas_open(&probe, 1, 1));
     for (int i = 0; i < n; i++) {
         snprintf(own[i], sizeof own[i], "%d", i);
@@ -450,7 +453,8 @@ gs_status gs_plot_confusion(const char *path, const char *title, const int64_t *
     cairo_stroke(c.cr);
     grey(c.cr, 0.1);
     if (title) text(c.cr, title, left, top / 2, TEXT * 1.25, -1);
-    text(c.cr, "predicted", left + n * side / 2, top + n * side + fmin(label, label > side - 4 ? label : 12) + 30, TEXT, 0);
+    text(c.cr, "predicted", left + n * side / 2, top + n * side + fmin(label, label > side - 4 ? label : 12) + 30, TEXT,
+         0);
     cairo_translate(c.cr, 18, top + n * side / 2);
     cairo_rotate(c.cr, -M_PI / 2);
     text(c.cr, "true", 0, 0, TEXT, 0);
