@@ -100,7 +100,8 @@ static void test_strings(void **state)
 static void test_parsers(void **state)
 {
     static const char *const bad_int[] = {"", "-", "+", " 1", "1 ", "1.0", "0x10", "1e3", "9223372036854775808", "--1"};
-    static const char *const bad_float[] = {"", ".", "-", "e5", " 1", "1 ", "nan", "inf", "-inf", "0x1p3", "1e999", "1..2", "1,5"};
+    static const char *const bad_float[] = {"",    ".",    "-",     "e5",    " 1",   "1 ", "nan",
+                                            "inf", "-inf", "0x1p3", "1e999", "1..2", "1,5"};
     int64_t i = 77;
     double f = 77;
 

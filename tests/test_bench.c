@@ -146,7 +146,8 @@ static void checks_find_one_wrong_element(void **state)
             gs__digest_begin(&d);
             gs__digest_add(&d, v[0], count);
             assert_ok(gs__case_check(c, g, v, NULL, 100, &d));
-            if (gs__digest_right(&d) != (where == 0)) fail_msg("%s, change %d: error %g, limit %g", c->id, where, d.error, d.limit);
+            if (gs__digest_right(&d) != (where == 0))
+                fail_msg("%s, change %d: error %g, limit %g", c->id, where, d.error, d.limit);
             if (!(d.coverage > 0.999)) fail_msg("%s: the check saw %g of the result", c->id, d.coverage);
             v[0][at] = kept;
         }
@@ -227,7 +228,8 @@ static bool have_device(void)
 
 static void a_result_has_its_fields(void **state)
 {
-    const gs_bench_opts o = { .ops = true, .models = true, .only = "*bars", .seconds = 1 }, ops = { .ops = true, .only = "gemm/256*", .seconds = 1 };
+    const gs_bench_opts o = { .ops = true, .models = true, .only = "*bars", .seconds = 1 },
+                        ops = { .ops = true, .only = "gemm/256*", .seconds = 1 };
     const cJSON *row;
     cJSON *result;
 
@@ -245,7 +247,8 @@ static void a_result_has_its_fields(void **state)
     if (!row) fail_msg("no op was measured");
     assert_string_equal(at(row, "id")->valuestring, "gemm/256x256x256_nn");
     assert_true(at(row, "seconds")->valuedouble > 0 && at(row, "samples")->valueint >= 3);
-    assert_true(at(row, "flops")->valuedouble == 2.0 * 256 * 256 * 256 && at(row, "bytes")->valuedouble == 4.0 * 3 * 256 * 256);
+    assert_true(at(row, "flops")->valuedouble == 2.0 * 256 * 256 * 256 &&
+                at(row, "bytes")->valuedouble == 4.0 * 3 * 256 * 256);
     assert_true(cJSON_IsTrue(at(at(row, "digest"), "checked")) && cJSON_IsTrue(at(at(row, "digest"), "right")));
     cJSON_Delete(result);
     assert_ok(gs_bench_run(&o, &result));
@@ -296,8 +299,10 @@ static void rounds_are_run_as_asked(void **state)
         o = cJSON_Parse(said);
         if (!o) fail_msg("not JSON: %.200s", said);
         assert_string_equal(at(o, "id")->valuestring, subjects[i].what);
-        assert_true(at(o, "bytes_allocated")->valuedouble >= at(o, "bytes_planned")->valuedouble && at(o, "bytes_planned")->valuedouble > 0);
-        if (subjects[i].op) assert_true(cJSON_IsTrue(at(at(o, "digest"), "finite")) && at(at(o, "digest"), "rms")->valuedouble > 0);
+        assert_true(at(o, "bytes_allocated")->valuedouble >= at(o, "bytes_planned")->valuedouble &&
+                    at(o, "bytes_planned")->valuedouble > 0);
+        if (subjects[i].op)
+            assert_true(cJSON_IsTrue(at(at(o, "digest"), "finite")) && at(at(o, "digest"), "rms")->valuedouble > 0);
         else assert_true(at(o, "batch")->valueint > 0);
         cJSON_Delete(o);
         line = next_line(said);
@@ -314,7 +319,9 @@ static void rounds_are_run_as_asked(void **state)
 
 static void rounds_refuse_what_they_cannot_run(void **state)
 {
-    static const char *const lines[] = { "0\n", "-1\n", "100001\n", "two\n", "\n", "1 2\n", "1000000000000000000000000000000000000000\n" };
+    static const char *const lines[] = {
+        "0\n", "-1\n", "100001\n", "two\n", "\n", "1 2\n", "1000000000000000000000000000000000000000\n"
+    };
     char *said;
 
     (void)state;
@@ -383,7 +390,8 @@ static void pairs_say_how_fast_how_sure_and_whether_alike(void **state)
 
 static void comparisons_are_written(void **state)
 {
-    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "report.html"), *text_path = gs_path_join(dir, "text"), *html, *text;
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "report.html"), *text_path = gs_path_join(dir, "text"),
+         *html, *text;
     gs_bench_file files[2];
     gs_bench_comparison c;
     FILE *out = fopen(text_path, "w");
@@ -394,15 +402,18 @@ static void comparisons_are_written(void **state)
     gs_bench_compare_print(&c, out);
     fclose(out);
     text = gs_test_slurp(text_path);
-    assert_true(gs_test_contains(text, "2.00x") && gs_test_contains(text, "0.95x ~ ! W") && gs_test_contains(text, "(other parameters)"));
+    assert_true(gs_test_contains(text, "2.00x") && gs_test_contains(text, "0.95x ~ ! W") &&
+                gs_test_contains(text, "(other parameters)"));
     assert_true(gs_test_contains(text, "1:  gemm 50 % (2)\n  2:  gemm 60 % (2)")); /* shares of the peak */
-    assert_true(gs_test_contains(text, "1:  4 right, 0 unchecked, 0 wrong, 1 failed\n") && gs_test_contains(text, "1 wrong, 0 failed; 1 the same bytes"));
+    assert_true(gs_test_contains(text, "1:  4 right, 0 unchecked, 0 wrong, 1 failed\n") &&
+                gs_test_contains(text, "1 wrong, 0 failed; 1 the same bytes"));
     assert_true(gs_test_contains(text, "12.00 s") && gs_test_contains(text, "1.0 MiB")); /* cold start, memory */
     assert_ok(gs_bench_compare_html(&c, path));
     html = gs_test_slurp(path);
     assert_true(gs_test_contains(html, "Card &lt;A&gt;") && !gs_test_contains(html, "Card <A>")); /* what a file holds is text, never markup */
     assert_true(gs_test_contains(html, "<svg ") && gs_test_contains(html, "</html>"));
-    assert_false(gs_test_contains(html, "<script") || gs_test_contains(html, "http:") || gs_test_contains(html, "https:")); /* loads nothing */
+    assert_false(gs_test_contains(html, "<script") || gs_test_contains(html, "http:") ||
+                 gs_test_contains(html, "https:")); /* loads nothing */
     assert_false(gs_test_contains(html, "nan") || gs_test_contains(html, "inf\""));
     gs_bench_comparison_free(&c);
     for (int i = 0; i < 2; i++) gs_bench_file_free(&files[i]);

@@ -59,8 +59,8 @@ static void parameter_counts(void **state)
         o.paper_concat = want[i].concat;
         g = both_networks(&o, 2);
         if (gs_cgan_count_params(g, "G.") != want[i].g || gs_cgan_count_params(g, "D.") != want[i].d) {
-            fail_msg("%s at %d: G %lld, D %lld", gs_cgan_profile_name(want[i].p), want[i].size, (long long)gs_cgan_count_params(g, "G."),
-                     (long long)gs_cgan_count_params(g, "D."));
+            fail_msg("%s at %d: G %lld, D %lld", gs_cgan_profile_name(want[i].p), want[i].size,
+                     (long long)gs_cgan_count_params(g, "G."), (long long)gs_cgan_count_params(g, "D."));
         }
         gs_graph_free(g);
     }
@@ -68,15 +68,24 @@ static void parameter_counts(void **state)
 
 static void state_names(void **state)
 {
-    static const struct { gs_cgan_profile p; const char *name; gs_shape shape; } want[] = {
-        { GS_CGAN_CONCAT, "G.fc1.0.weight", { 2, { 256, 110 } } }, { GS_CGAN_CONCAT, "G.fc_out.0.weight", { 2, { 784, 1200 } } },
-        { GS_CGAN_CONCAT, "D.fc_out.0.bias", { 1, { 1 } } }, { GS_CGAN_EMBED, "G.fc1_2_bn.running_var", { 1, { 256 } } },
-        { GS_CGAN_EMBED, "D.fc2.weight", { 2, { 512, 2048 } } }, { GS_CGAN_EMBED, "D.fc3_bn.running_mean", { 1, { 256 } } },
-        { GS_CGAN_PAPER, "D.mx.weight", { 2, { 1200, 784 } } }, { GS_CGAN_PAPER, "G.hz.bias", { 1, { 200 } } },
-        { GS_CGAN_LN, "G.label_emb.weight", { 2, { 10, 10 } } }, { GS_CGAN_LN, "G.model.11.weight", { 2, { 1024, 1024 } } },
-        { GS_CGAN_LN, "D.label_embedding.weight", { 2, { 10, 10 } } }, { GS_CGAN_LN, "D.model.8.weight", { 2, { 1, 512 } } },
-        { GS_CGAN_CDCGAN, "G.deconv1_2.weight", { 4, { 10, 256, 4, 4 } } }, { GS_CGAN_CDCGAN, "G.deconv4.bias", { 1, { 1 } } },
-        { GS_CGAN_CDCGAN, "D.conv1_2.weight", { 4, { 64, 10, 4, 4 } } }, { GS_CGAN_CDCGAN, "D.conv4.weight", { 4, { 1, 512, 4, 4 } } },
+    static const struct { gs_cgan_profile p; const char *name; gs_shape shape;
+    } want[] = {
+        { GS_CGAN_CONCAT, "G.fc1.0.weight", { 2, { 256, 110 } } },
+        { GS_CGAN_CONCAT, "G.fc_out.0.weight", { 2, { 784, 1200 } } },
+        { GS_CGAN_CONCAT, "D.fc_out.0.bias", { 1, { 1 } } },
+        { GS_CGAN_EMBED, "G.fc1_2_bn.running_var", { 1, { 256 } } },
+        { GS_CGAN_EMBED, "D.fc2.weight", { 2, { 512, 2048 } } },
+        { GS_CGAN_EMBED, "D.fc3_bn.running_mean", { 1, { 256 } } },
+        { GS_CGAN_PAPER, "D.mx.weight", { 2, { 1200, 784 } } },
+        { GS_CGAN_PAPER, "G.hz.bias", { 1, { 200 } } },
+        { GS_CGAN_LN, "G.label_emb.weight", { 2, { 10, 10 } } },
+        { GS_CGAN_LN, "G.model.11.weight", { 2, { 1024, 1024 } } },
+        { GS_CGAN_LN, "D.label_embedding.weight", { 2, { 10, 10 } } },
+        { GS_CGAN_LN, "D.model.8.weight", { 2, { 1, 512 } } },
+        { GS_CGAN_CDCGAN, "G.deconv1_2.weight", { 4, { 10, 256, 4, 4 } } },
+        { GS_CGAN_CDCGAN, "G.deconv4.bias", { 1, { 1 } } },
+        { GS_CGAN_CDCGAN, "D.conv1_2.weight", { 4, { 64, 10, 4, 4 } } },
+        { GS_CGAN_CDCGAN, "D.conv4.weight", { 4, { 1, 512, 4, 4 } } },
         { GS_CGAN_CDCGAN, "D.conv3_bn.weight", { 1, { 512 } } },
     };
 
@@ -128,7 +137,8 @@ static void labels_are_connected(void **state)
         /* The paper's ranges are so small that an untrained D hardly says anything; its structure is what is asked here. */
         if (o.init == GS_CGAN_INIT_PAPER) o.init = GS_CGAN_INIT_DEFAULT;
         n = (size_t)o.image_channels * o.image_size * o.image_size;
-        z = gs_xalloc(2 * (size_t)o.latent_dim * sizeof(float)), real = gs_xalloc(2 * n * sizeof(float)), x = gs_xalloc(2 * n * sizeof(float));
+        z = gs_xalloc(2 * (size_t)o.latent_dim * sizeof(float)), real = gs_xalloc(2 * n * sizeof(float)),
+        x = gs_xalloc(2 * n * sizeof(float));
         golden_hash_fill("z", GS_SHAPE(o.latent_dim), false, z);
         memcpy(z + o.latent_dim, z, (size_t)o.latent_dim * sizeof(float)); /* the same noise twice */
         g = both_networks(&o, 2);
@@ -140,7 +150,8 @@ static void labels_are_connected(void **state)
         assert_ok(golden_exec_fetch(e, "x", x));
         assert_ok(golden_exec_fetch(e, "s", s));
         for (size_t i = 0; i < n; i++) dx = fmax(dx, fabs((double)x[i] - x[n + i]));
-        if (!(dx > 1e-4) || !(fabs(s[0] - s[1]) > 1e-4)) fail_msg("%s: G by %g, D by %g", gs_cgan_profile_name(o.profile), dx, fabs(s[0] - s[1]));
+        if (!(dx > 1e-4) || !(fabs(s[0] - s[1]) > 1e-4))
+            fail_msg("%s: G by %g, D by %g", gs_cgan_profile_name(o.profile), dx, fabs(s[0] - s[1]));
         golden_exec_free(e);
         gs_graph_free(g);
         free(z), free(real), free(x), free(s);
@@ -167,7 +178,8 @@ static void close_step(step_run *r)
 }
 
 /* Runs step t on the given pictures and labels, and returns the metrics. */
-static void run_step(step_run *r, const float *real, const int32_t *y, double lr_g, double lr_d, uint64_t t, float m[GS_CGAN_METRICS])
+static void run_step(step_run *r, const float *real, const int32_t *y, double lr_g, double lr_d, uint64_t t,
+                     float m[GS_CGAN_METRICS])
 {
     const float a = (float)lr_g, b = (float)lr_d, mu = (float)gs_cgan_momentum(&r->o, 1);
 
@@ -190,7 +202,8 @@ static void some_pictures(const gs_cgan_opts *o, int batch, float *real, int32_t
         const uint32_t column = gs_rng_below(&r, (uint32_t)o->image_size);
 
         y[b] = (int32_t)gs_rng_below(&r, (uint32_t)o->n_classes);
-        for (size_t i = 0; i < n; i++) real[(size_t)b * n + i] = i % (size_t)o->image_size == column ? 1.0f : o->sigmoid_output ? 0.0f : -1.0f;
+        for (size_t i = 0; i < n; i++)
+            real[(size_t)b * n + i] = i % (size_t)o->image_size == column ? 1.0f : o->sigmoid_output ? 0.0f : -1.0f;
     }
 }
 
@@ -214,8 +227,8 @@ static void first_losses(void **state)
         some_pictures(&o, batch, real, y);
         r = open_step(&o, batch, NULL);
         run_step(&r, real, y, o.lr, o.lr_d, 0, m);
-        printf("%s: first losses G %.3f, real %.3f, fake %.3f\n", gs_cgan_profile_name(o.profile), (double)m[GS_CGAN_LOSS_G],
-               (double)m[GS_CGAN_LOSS_REAL], (double)m[GS_CGAN_LOSS_FAKE]);
+        printf("%s: first losses G %.3f, real %.3f, fake %.3f\n", gs_cgan_profile_name(o.profile),
+               (double)m[GS_CGAN_LOSS_G], (double)m[GS_CGAN_LOSS_REAL], (double)m[GS_CGAN_LOSS_FAKE]);
         if (o.mse) { /* scores near 0 */
             assert_near(m[GS_CGAN_LOSS_G], 1.0, 0.15);
             assert_near(m[GS_CGAN_LOSS_D], 0.5, 0.15);
@@ -275,7 +288,8 @@ static void steps_move_their_own_weights(void **state)
             for (int i = 0; i < 2; i++) {
                 after[i] = parameters(&r, i ? "D." : "G.", &n[i]);
                 if ((memcmp(before[i], after[i], n[i] * sizeof(float)) == 0) != (i == frozen))
-                    fail_msg("order %d, rate of %s 0: %s %s", order, frozen ? "D" : "G", i ? "D" : "G", i == frozen ? "moved" : "did not move");
+                    fail_msg("order %d, rate of %s 0: %s %s", order, frozen ? "D" : "G", i ? "D" : "G",
+                             i == frozen ? "moved" : "did not move");
                 free(before[i]), free(after[i]);
             }
             close_step(&r);
@@ -302,7 +316,8 @@ static void drawn_labels(void **state)
         gs_node *node = g->nodes[i];
         char name[24];
 
-        if (node->dtype != GS_I32 || node->shape.rank != 1 || node->shape.dim[0] != batch || !GS_IS(node, cast)) continue;
+        if (node->dtype != GS_I32 || node->shape.rank != 1 || node->shape.dim[0] != batch || !GS_IS(node, cast))
+            continue;
         snprintf(name, sizeof name, "labels%d", found++);
         gs_output(g, name, gs_cast(node, GS_F32));
     }
@@ -359,10 +374,12 @@ static void profiles_preset_all_keys(void **state)
         for (int i = 0; i < n; i++) { /* every key that is auto has a value in every profile; lr_d follows lr */
             const bool preset = gs_cgan_preset(c.value[0], rows[i].key) != NULL;
 
-            if (preset != (strcmp(rows[i].preset, "auto") == 0 && strcmp(rows[i].key, "lr_d") != 0)) fail_msg("%s in %s", rows[i].key, c.value[0]);
+            if (preset != (strcmp(rows[i].preset, "auto") == 0 && strcmp(rows[i].key, "lr_d") != 0))
+                fail_msg("%s in %s", rows[i].key, c.value[0]);
         }
     }
-    assert_true(presets(GS_CGAN_PAPER).sgd && presets(GS_CGAN_PAPER).z_uniform && presets(GS_CGAN_PAPER).batch_size == 100);
+    assert_true(presets(GS_CGAN_PAPER).sgd && presets(GS_CGAN_PAPER).z_uniform &&
+                presets(GS_CGAN_PAPER).batch_size == 100);
     assert_true(presets(GS_CGAN_LN).mse && presets(GS_CGAN_LN).label_embedding && presets(GS_CGAN_LN).d_dropout == 0.4);
     assert_true(presets(GS_CGAN_CDCGAN).n_lr_steps == 2 && presets(GS_CGAN_CDCGAN).lr_steps[1] == 16);
     assert_true(presets(GS_CGAN_CONCAT).g_dropout == 0.5 && presets(GS_CGAN_CONCAT).d_loss_scale == 0.5);
@@ -438,7 +455,8 @@ static void judge_bars(const float *x, const int32_t *y, int n, double *acc, dou
             double d = 0;
 
             gs_bars_prototype(p, c);
-            for (int k = 0; k < GS_BARS_PIXELS; k++) d += ((double)x[i * GS_BARS_PIXELS + k] - p[k]) * ((double)x[i * GS_BARS_PIXELS + k] - p[k]);
+            for (int k = 0; k < GS_BARS_PIXELS; k++)
+                d += ((double)x[i * GS_BARS_PIXELS + k] - p[k]) * ((double)x[i * GS_BARS_PIXELS + k] - p[k]);
             if (c == y[i]) sum += d;
             if (d < best) best = d, nearest = c;
         }
@@ -449,7 +467,8 @@ static void judge_bars(const float *x, const int32_t *y, int n, double *acc, dou
 }
 
 /* Trains on bars and samples 1000 pictures (in training mode when asked); returns the mean losses of the last 100 iterations. */
-static void train_bars(const gs_cgan_opts *o, int iterations, bool sample_in_training_mode, double *acc, double *rms, double *g_loss, double *d_loss)
+static void train_bars(const gs_cgan_opts *o, int iterations, bool sample_in_training_mode, double *acc, double *rms,
+                       double *g_loss, double *d_loss)
 {
     const int batch = 64, many = 1000;
     float *real = gs_xalloc((size_t)batch * GS_BARS_PIXELS * sizeof(float)), *z, *x, m[GS_CGAN_METRICS];
@@ -476,7 +495,8 @@ static void train_bars(const gs_cgan_opts *o, int iterations, bool sample_in_tra
         *g_loss += m[GS_CGAN_LOSS_G] / 100;
         *d_loss += m[GS_CGAN_LOSS_D] / 100;
     }
-    z = gs_xalloc((size_t)many * (size_t)o->latent_dim * sizeof(float)), x = gs_xalloc((size_t)many * GS_BARS_PIXELS * sizeof(float));
+    z = gs_xalloc((size_t)many * (size_t)o->latent_dim * sizeof(float)),
+    x = gs_xalloc((size_t)many * GS_BARS_PIXELS * sizeof(float));
     for (int i = 0; i < many * o->latent_dim; i++) z[i] = (float)gs_rng_normal(&rng);
     for (int i = 0; i < many; i++) y[i] = i % GS_BARS_CLASSES;
     assert_ok(gs_cgan_build_sampler(sample, o, many, sample_in_training_mode));
@@ -494,7 +514,8 @@ static void train_bars(const gs_cgan_opts *o, int iterations, bool sample_in_tra
         assert_memory_equal(x, again, (size_t)many * GS_BARS_PIXELS * sizeof(float));
         free(again);
     }
-    printf("bars, %d iterations: G loss %.3f, D loss %.3f, accuracy %.3f, rms %.3f\n", iterations, *g_loss, *d_loss, *acc, *rms);
+    printf("bars, %d iterations: G loss %.3f, D loss %.3f, accuracy %.3f, rms %.3f\n", iterations, *g_loss, *d_loss,
+           *acc, *rms);
     fflush(stdout);
     gs_plan_free(step), gs_plan_free(sampler), gs_store_free(store);
     gs_graph_free(train), gs_graph_free(sample);
@@ -541,10 +562,12 @@ static void output_dropout_ruins_learning(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(parameter_counts), cmocka_unit_test(state_names), cmocka_unit_test(sizes_are_free),
-        cmocka_unit_test(labels_are_connected), cmocka_unit_test(first_losses), cmocka_unit_test(steps_move_their_own_weights),
-        cmocka_unit_test(drawn_labels), cmocka_unit_test(profiles_preset_all_keys), cmocka_unit_test(keys_are_checked),
-        cmocka_unit_test(mean_picture_bias), cmocka_unit_test(bars_are_learned), cmocka_unit_test(output_dropout_ruins_learning),
+        cmocka_unit_test(parameter_counts), cmocka_unit_test(state_names),
+        cmocka_unit_test(sizes_are_free),   cmocka_unit_test(labels_are_connected),
+        cmocka_unit_test(first_losses),     cmocka_unit_test(steps_move_their_own_weights),
+        cmocka_unit_test(drawn_labels),     cmocka_unit_test(profiles_preset_all_keys),
+        cmocka_unit_test(keys_are_checked), cmocka_unit_test(mean_picture_bias),
+        cmocka_unit_test(bars_are_learned), cmocka_unit_test(output_dropout_ruins_learning),
     };
     int failed;
 

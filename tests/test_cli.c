@@ -31,7 +31,8 @@ static result run(const char *arguments)
     result r;
     int status;
 
-    assert_true(snprintf(command, sizeof command, "D='%s' G='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, program, arguments, out, err) < (int)sizeof command);
+    assert_true(snprintf(command, sizeof command, "D='%s' G='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, program,
+                         arguments, out, err) < (int)sizeof command);
     status = system(command);
     r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     r.out = gs_test_slurp(out);
@@ -53,11 +54,14 @@ static void fails(const char *arguments, int status, const char *part1, const ch
     const char *parts[] = { part1, part2, part3 };
     result r = run(arguments);
 
-    if (r.status != status) fail_msg("gesso %s: exit status %d, wanted %d; it said: %s", arguments, r.status, status, r.err);
+    if (r.status != status)
+        fail_msg("gesso %s: exit status %d, wanted %d; it said: %s", arguments, r.status, status, r.err);
     for (size_t i = 0; i < GS_COUNT(parts); i++) {
-        if (parts[i] && !strstr(r.err, parts[i])) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, parts[i], r.err);
+        if (parts[i] && !strstr(r.err, parts[i]))
+            fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, parts[i], r.err);
     }
-    if (strncmp(r.err, "gesso: ", 7) != 0 && !strstr(r.err, "\ngesso: ")) fail_msg("gesso %s: no sentence of its own: %s", arguments, r.err);
+    if (strncmp(r.err, "gesso: ", 7) != 0 && !strstr(r.err, "\ngesso: "))
+        fail_msg("gesso %s: no sentence of its own: %s", arguments, r.err);
     if (*r.out) fail_msg("gesso %s: an error must leave stdout alone: %s", arguments, r.out);
     done(r);
 }
@@ -144,7 +148,8 @@ static void test_help(void **state)
 
     (void)state;
     assert_int_equal(all.status, 0);
-    for (line = strtok_r(strstr(all.out, "commands:") + 9, "\n", &save); line && strncmp(line, "  ", 2) == 0; line = strtok_r(NULL, "\n", &save)) {
+    for (line = strtok_r(strstr(all.out, "commands:") + 9, "\n", &save); line && strncmp(line, "  ", 2) == 0;
+         line = strtok_r(NULL, "\n", &save)) {
         char name[64], arguments[160];
         result one;
 
@@ -154,7 +159,8 @@ static void test_help(void **state)
         snprintf(arguments, sizeof arguments, "help %s", name);
         one = run(arguments);
         assert_int_equal(one.status, 0);
-        if (!strstr(one.out, "usage: gesso ") || !strstr(one.out, name) || !strstr(one.out, "  -h, --help")) fail_msg("help of %s: %s", name, one.out);
+        if (!strstr(one.out, "usage: gesso ") || !strstr(one.out, name) || !strstr(one.out, "  -h, --help"))
+            fail_msg("help of %s: %s", name, one.out);
         snprintf(arguments, sizeof arguments, "%s --help", name);
         prints(arguments, one.out); /* the same by the other way */
         done(one);
@@ -274,7 +280,8 @@ static void st_file(const char *name, const char *header, uint64_t length, size_
 
 static void test_safetensors(void **state)
 {
-    const char *good = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}";
+    const char *good =
+        "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]}}";
     const char *gap = "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[8,16]}}";
     const char *huge = "{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,8]}}";
     cJSON *o;
@@ -322,7 +329,8 @@ static void test_json(void **state)
     assert_true(number(cJSON_GetArrayItem(cJSON_GetObjectItem(o, "networks"), 1), "parameters") == 1470465);
     assert_true(number(o, "flops_picture") == 2.0 * 1714432);
     assert_true(number(o, "bytes_state") >= 4 * 3.0 * (1717184 + 1470465)); /* the weights and two moments each */
-    assert_true(number(o, "bytes") == number(o, "bytes_state") + number(o, "bytes_activations") + number(o, "bytes_inputs"));
+    assert_true(number(o, "bytes") ==
+                number(o, "bytes_state") + number(o, "bytes_activations") + number(o, "bytes_inputs"));
     cJSON_Delete(o);
 }
 
@@ -349,7 +357,8 @@ static void test_data(void **state)
     assert_string_equal(r.out, "");
     assert_non_null(strstr(r.err, "600 training"));
     done(r);
-    r = run("data make digits -q -n 600 --test 300 --seed 3 -o $D/digits2 && cmp $D/digits/t10k-images-idx3-ubyte $D/digits2/t10k-images-idx3-ubyte");
+    r = run(
+        "data make digits -q -n 600 --test 300 --seed 3 -o $D/digits2 && cmp $D/digits/t10k-images-idx3-ubyte $D/digits2/t10k-images-idx3-ubyte");
     assert_int_equal(r.status, 0);
     assert_string_equal(r.err, "");
     done(r);
@@ -372,8 +381,8 @@ typedef struct weight { const char *key; int64_t shape[2]; } weight;
 
 /* The generator of profile bars under the original's keys. */
 static const weight bars_g[] = {
-    { "fc1.0.weight", { 64, 26 } }, { "fc1.0.bias", { 64, 0 } }, { "fc2.0.weight", { 128, 64 } }, { "fc2.0.bias", { 128, 0 } },
-    { "fc_out.0.weight", { 64, 128 } }, { "fc_out.0.bias", { 64, 0 } },
+    { "fc1.0.weight", { 64, 26 } }, { "fc1.0.bias", { 64, 0 } },        { "fc2.0.weight", { 128, 64 } },
+    { "fc2.0.bias", { 128, 0 } },   { "fc_out.0.weight", { 64, 128 } }, { "fc_out.0.bias", { 64, 0 } },
 };
 /* The beginning of the generator of profile ln. */
 static const weight small_ln_g[] = { { "label_emb.weight", { 10, 10 } }, { "model.0.weight", { 128, 110 } } };
@@ -421,7 +430,8 @@ static void same_weights(const char *a, const char *b)
         const gs_st_tensor *t = gs_st_at(fa, i), *u = gs_st_find(fb, t->name);
 
         if (strstr(t->name, "num_batches")) continue;
-        if (!u || u->bytes != t->bytes || memcmp(u->data, t->data, t->bytes) != 0) fail_msg("%s differs or is missing", t->name);
+        if (!u || u->bytes != t->bytes || memcmp(u->data, t->data, t->bytes) != 0)
+            fail_msg("%s differs or is missing", t->name);
         n++;
     }
     assert_int_equal(n, gs_st_count(fb));
@@ -444,8 +454,12 @@ static void test_import(void **state)
     if (r.status != 0) fail_msg("import: %s", r.err);
     assert_non_null(strstr(r.err, "6 tensors, profile bars"));
     done(r);
-    prints("import -q $D/prefixed.safetensors -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same", "same");
-    prints("import -q $D/wrapped.safetensors --net G -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same", "same");
+    prints(
+        "import -q $D/prefixed.safetensors -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same",
+        "same");
+    prints(
+        "import -q $D/wrapped.safetensors --net G -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same",
+        "same");
     prints("export -q $D/model.safetensors --net G -o $D/back.safetensors; echo done", "done");
     same_weights("g.safetensors", "back.safetensors");
     prints("export -q $D/model.safetensors -o $D/both.safetensors; echo done", "done");
@@ -464,7 +478,8 @@ static void test_import(void **state)
     fails("import $D/model.pkl -o $D/no.safetensors", 1, "pickle", NULL, NULL);
     fails("generate $D/model.pt -o $D/no", 1, "zip archive", NULL, NULL);
     fails("info $D/model.pt", 1, "zip archive", NULL, NULL);
-    fails("import $D/g.safetensors --set model.profile=concat -o $D/no.safetensors", 1, "fc1.0.weight has the shape 64,26", "256,110", "--set");
+    fails("import $D/g.safetensors --set model.profile=concat -o $D/no.safetensors", 1,
+          "fc1.0.weight has the shape 64,26", "256,110", "--set");
     fails("import $D/g.safetensors --system spade -o $D/no.safetensors", 2, "spade", "cgan", NULL);
     fails("import $D/g.safetensors --net X -o $D/no.safetensors", 2, "--net X", "G D", NULL);
     fails("import $D/g.safetensors", 2, "-o FILE", NULL, NULL);
@@ -483,8 +498,12 @@ static void test_generate(void **state)
     weights("g.safetensors", bars_g, (int)GS_COUNT(bars_g), "", -1, -1);
     prints("import -q $D/g.safetensors -o $D/model.safetensors; echo done", "done");
     prints("generate $D/model.safetensors --label 7 --label 2 --count 3 -o $D/pictures", "pictures/class_2_0002.png");
-    prints("generate $D/model.safetensors -l 2 -n 3 -o $D/again && cmp $D/pictures/class_2_0002.png $D/again/class_2_0002.png && echo same", "same");
-    prints("generate $D/model.safetensors -l 2 -n 3 --seed 1 -o $D/other && ! cmp -s $D/pictures/class_2_0002.png $D/other/class_2_0002.png && echo other", "other");
+    prints(
+        "generate $D/model.safetensors -l 2 -n 3 -o $D/again && cmp $D/pictures/class_2_0002.png $D/again/class_2_0002.png && echo same",
+        "same");
+    prints(
+        "generate $D/model.safetensors -l 2 -n 3 --seed 1 -o $D/other && ! cmp -s $D/pictures/class_2_0002.png $D/other/class_2_0002.png && echo other",
+        "other");
     prints("generate $D/model.safetensors --grid --count 4 --scale 3 -o $D/sheet.png", "sheet.png");
     path = join("sheet.png");
     assert_ok(gs_image_read(path, NULL, &a));
@@ -515,7 +534,8 @@ static void test_train(void **state)
     result r;
 
     (void)state;
-    put_text("bars.ini", "[model]\nsystem = cgan\nprofile = bars\n[train]\nlog_every = 20\n[log]\nevents = 0\nplots = 0\n");
+    put_text("bars.ini",
+             "[model]\nsystem = cgan\nprofile = bars\n[train]\nlog_every = 20\n[log]\nevents = 0\nplots = 0\n");
     put_text("file", "x");
     r = run("train $D/bars.ini --run $D/run --steps 40");
     if (r.status != 0) fail_msg("train: %s", r.err);
@@ -535,7 +555,9 @@ static void test_train(void **state)
     fails("train $D/bars.ini --run $D/x --steps 0", 2, "--steps: 0", NULL, NULL);
     fails("train $D/bars.ini --run $D/x --set train.lr=-1", 2, "lr", NULL, NULL);
     fails("train $D/bars.ini --run $D/x -d riva128", 1, "riva128", NULL, NULL);
-    fails("train $D/bars.ini --run $D/x --set model.profile=concat --set data.dataset=mnist --set data.data_dir=$D/none", 1, "none", NULL, NULL);
+    fails(
+        "train $D/bars.ini --run $D/x --set model.profile=concat --set data.dataset=mnist --set data.data_dir=$D/none",
+        1, "none", NULL, NULL);
     fails("train $D/nowhere.ini", 1, "nowhere.ini", NULL, NULL);
 
     prints("info $D/run", "the newest of step 60");
@@ -557,10 +579,14 @@ static void test_train(void **state)
     /* What a run draws is what its exported weights draw, both ways round. */
     prints("generate $D/run -n 2 -l 4 -o $D/a", "class_4_0001.png");
     prints("export -q $D/run -o $D/e.safetensors; echo done", "done");
-    prints("generate $D/e.safetensors -n 2 -l 4 -o $D/b && cmp $D/a/class_4_0001.png $D/b/class_4_0001.png && echo same", "same");
+    prints(
+        "generate $D/e.safetensors -n 2 -l 4 -o $D/b && cmp $D/a/class_4_0001.png $D/b/class_4_0001.png && echo same",
+        "same");
     prints("export -q $D/run --net G -o $D/eg.safetensors; echo done", "done");
     prints("import -q $D/eg.safetensors -o $D/i.safetensors; echo done", "done");
-    prints("generate $D/i.safetensors -n 2 -l 4 -o $D/c && cmp $D/a/class_4_0001.png $D/c/class_4_0001.png && echo same", "same");
+    prints(
+        "generate $D/i.safetensors -n 2 -l 4 -o $D/c && cmp $D/a/class_4_0001.png $D/c/class_4_0001.png && echo same",
+        "same");
 }
 
 /* SIGINT ends a run with status 130, saved. */
@@ -569,7 +595,9 @@ static void test_interrupt(void **state)
     result r;
 
     (void)state;
-    put_text("long.ini", "[model]\nsystem = cgan\nprofile = bars\n[train]\nn_epochs = 100000\nlog_every = 10\n[log]\nevents = 0\nplots = 0\n");
+    put_text(
+        "long.ini",
+        "[model]\nsystem = cgan\nprofile = bars\n[train]\nn_epochs = 100000\nlog_every = 10\n[log]\nevents = 0\nplots = 0\n");
     for (int resumed = 0; resumed < 2; resumed++) { /* interrupts once it is seen to train, however long the start takes */
         char command[1024];
 
@@ -615,7 +643,8 @@ static void test_documents(void **state)
         char *file = gs_test_slurp(docs[i].file);
 
         assert_int_equal(r.status, 0);
-        if (strcmp(file, r.out) != 0) fail_msg("%s is not what \"gesso %s\" prints: run \"make docs\"", docs[i].file, docs[i].command);
+        if (strcmp(file, r.out) != 0)
+            fail_msg("%s is not what \"gesso %s\" prints: run \"make docs\"", docs[i].file, docs[i].command);
         free(file);
         done(r);
     }
@@ -625,7 +654,8 @@ static void test_documents(void **state)
 /* Every command line in the documents has a command and options that exist: with --help behind it the program parses all of it, then stops. */
 static void test_shown_commands(void **state)
 {
-    const char *files[] = { "README.md", "docs/ARCHITECTURE.md", "docs/tutorial.md", "docs/cgan.md", "docs/PLATFORMS.md" };
+    const char *files[] = { "README.md", "docs/ARCHITECTURE.md", "docs/tutorial.md", "docs/cgan.md",
+                            "docs/PLATFORMS.md" };
     int n = 0;
 
     (void)state;
@@ -677,10 +707,12 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_usage), cmocka_unit_test(test_help), cmocka_unit_test(test_files), cmocka_unit_test(test_closed_pipe),
-        cmocka_unit_test(test_config), cmocka_unit_test(test_device), cmocka_unit_test(test_too_large), cmocka_unit_test(test_safetensors),
-        cmocka_unit_test(test_json), cmocka_unit_test(test_check), cmocka_unit_test(test_data),
-        cmocka_unit_test(test_import), cmocka_unit_test(test_generate), cmocka_unit_test(test_train), cmocka_unit_test(test_interrupt), cmocka_unit_test(test_bench_compare), cmocka_unit_test(test_documents), cmocka_unit_test(test_shown_commands),
+        cmocka_unit_test(test_usage),         cmocka_unit_test(test_help),        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_closed_pipe),   cmocka_unit_test(test_config),      cmocka_unit_test(test_device),
+        cmocka_unit_test(test_too_large),     cmocka_unit_test(test_safetensors), cmocka_unit_test(test_json),
+        cmocka_unit_test(test_check),         cmocka_unit_test(test_data),        cmocka_unit_test(test_import),
+        cmocka_unit_test(test_generate),      cmocka_unit_test(test_train),       cmocka_unit_test(test_interrupt),
+        cmocka_unit_test(test_bench_compare), cmocka_unit_test(test_documents),   cmocka_unit_test(test_shown_commands),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -136,7 +136,8 @@ static void test_errors(void **state)
     refuse("[cgan]\ndrop_last = maybe\n", "x.ini:2: [cgan] drop_last = maybe: wanted 1 or 0 (true, false, yes, no)");
     refuse("[cgan]\nprofile = papr\n",
            "x.ini:2: [cgan] profile = papr: not one of concat, embed, paper; did you mean 'paper'?");
-    refuse("[cgan]\nprofile = concat embed\n", "x.ini:2: [cgan] profile = concat embed: not one of concat, embed, paper");
+    refuse("[cgan]\nprofile = concat embed\n",
+           "x.ini:2: [cgan] profile = concat embed: not one of concat, embed, paper");
     refuse("[cgan]\nlr_steps = 3,,4\n", "x.ini:2: [cgan] lr_steps = 3,,4: wanted whole numbers with commas");
     refuse("[cgan]\nlr_steps = 3,501\n", "x.ini:2: [cgan] lr_steps = 3,501: out of range; allowed: 1 to 500");
     refuse("[cgan]\nlr = 1\n\nlr = 0.5\n", "x.ini:4: 'lr' in [cgan] is given again; first in line 2");
@@ -187,7 +188,8 @@ static void test_set(void **state)
     gs_str s = {0};
 
     (void)state;
-    assert_fails(gs_config_set(c, "cgan.lrr=1"), GS_ECONFIG, "--set cgan.lrr=1: unknown key 'lrr' in [cgan]; did you mean 'lr'?");
+    assert_fails(gs_config_set(c, "cgan.lrr=1"), GS_ECONFIG,
+                 "--set cgan.lrr=1: unknown key 'lrr' in [cgan]; did you mean 'lr'?");
     assert_fails(gs_config_set(c, "cgn.lr=1"), GS_ECONFIG, "unknown section [cgn]; did you mean [cgan]?");
     assert_fails(gs_config_set(c, "lr=1.5"), GS_ECONFIG, "wanted section.key=value");
     assert_fails(gs_config_set(c, "cgan.lr"), GS_ECONFIG, "wanted section.key=value");
@@ -250,7 +252,8 @@ static void test_flat(void **state)
         const gs_config_table both[] = {tables[0], tables[1], {"other", twice, 1}};
 
         c = gs_config_new(both, 3);
-        assert_fails(gs_config_parse_flat(c, "lr = 1", "case"), GS_ECONFIG, "case:1: key 'lr' stands in [cgan] and in [other]");
+        assert_fails(gs_config_parse_flat(c, "lr = 1", "case"), GS_ECONFIG,
+                     "case:1: key 'lr' stands in [cgan] and in [other]");
         gs_config_free(c);
     }
 }
@@ -287,7 +290,8 @@ static void test_markdown(void **state)
     (void)state;
     gs_config_markdown(tables, 2, &s);
     assert_non_null(strstr(s.data, "## Keys of cgan"));
-    assert_non_null(strstr(s.data, "| `cgan` | `profile` | `concat` | `concat`, `embed`, `paper` | which network \\| loss |"));
+    assert_non_null(
+        strstr(s.data, "| `cgan` | `profile` | `concat` | `concat`, `embed`, `paper` | which network \\| loss |"));
     assert_non_null(strstr(s.data, "| `run` | `system` | must be given | text | which system |"));
     assert_non_null(strstr(s.data, "| `cgan` | `lr` | `2e-4` | number, 0 to 1 | learning rate |"));
     gs_str_free(&s);

@@ -29,8 +29,9 @@ static result run(const char *fake, const char *arguments)
     result r;
     int status;
 
-    gs_str_printf(&command, "D='%s'; FAKE_NVIDIA='%s' GESSO_LIBCUDA='%s' GESSO_NVRTC='%s' GESSO_CUBLAS='%s' '%s' %s >'%s' 2>'%s'", dir,
-                  fake ? fake : "", lib, lib, lib, program, arguments, out, err);
+    gs_str_printf(&command,
+                  "D='%s'; FAKE_NVIDIA='%s' GESSO_LIBCUDA='%s' GESSO_NVRTC='%s' GESSO_CUBLAS='%s' '%s' %s >'%s' 2>'%s'",
+                  dir, fake ? fake : "", lib, lib, lib, program, arguments, out, err);
     status = system(command.data);
     r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     r.out = gs_test_slurp(out);
@@ -151,7 +152,9 @@ static void training_runs(void **state)
 
 static void full_memory_names_the_device(void **state)
 {
-    result r = run("memory", "train configs/cgan_bars.ini --device cuda:0 --steps 5 --run \"$D/full\" --set sample.sample_interval=0");
+    result r = run(
+        "memory",
+        "train configs/cgan_bars.ini --device cuda:0 --steps 5 --run \"$D/full\" --set sample.sample_interval=0");
 
     (void)state;
     ends(&r, 1);
@@ -171,7 +174,8 @@ int main(void)
         cmocka_unit_test(training_runs),
         cmocka_unit_test(full_memory_names_the_device),
     };
-    static const char *const clear[] = {"GESSO_DEVICE", "GESSO_OFF", "GESSO_GEMM", "GESSO_CONV", "GESSO_PROFILE", "GESSO_DEBUG", "GESSO_CUDA_TF32"};
+    static const char *const clear[] = {"GESSO_DEVICE",  "GESSO_OFF",   "GESSO_GEMM",     "GESSO_CONV",
+                                        "GESSO_PROFILE", "GESSO_DEBUG", "GESSO_CUDA_TF32"};
     const ssize_t n = readlink("/proc/self/exe", program, sizeof program - 32);
     char *cache;
 

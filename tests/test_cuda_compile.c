@@ -110,9 +110,12 @@ static void every_kernel_compiles(void **state)
     job *jobs = NULL;
 
     (void)state;
-    if (!gs__nvrtc()) GS_SKIP("NVRTC is not installed (GESSO_NVRTC=path of libnvrtc.so), so no kernel was compiled for CUDA");
+    if (!gs__nvrtc())
+        GS_SKIP("NVRTC is not installed (GESSO_NVRTC=path of libnvrtc.so), so no kernel was compiled for CUDA");
     for (size_t a = 0; a < GS_COUNT(archs); a++)
-        if (!compiles_for(archs[a])) printf("SKIP sm_%d: this NVRTC (%d.%d) does not know it\n", archs[a], gs__nvrtc()->major, gs__nvrtc()->minor);
+        if (!compiles_for(archs[a]))
+            printf("SKIP sm_%d: this NVRTC (%d.%d) does not know it\n", archs[a], gs__nvrtc()->major,
+                   gs__nvrtc()->minor);
     programs = gs_test_programs(&n);
     for (int i = 0; i < n; i++) {
         if (programs[i].cpu) continue;
@@ -128,7 +131,8 @@ static void every_kernel_compiles(void **state)
     gs_parallel_for(n_jobs, 0, compile, jobs);
     for (int i = 0; i < n_jobs; i++) {
         if (jobs[i].error) {
-            printf("cl/%s %s for sm_%d: %s\n", jobs[i].program->label, jobs[i].program->options, jobs[i].arch, jobs[i].error);
+            printf("cl/%s %s for sm_%d: %s\n", jobs[i].program->label, jobs[i].program->options, jobs[i].arch,
+                   jobs[i].error);
             failed++;
         }
         free(jobs[i].error);
@@ -165,8 +169,11 @@ static void mistakes_are_found(void **state)
 {
     gs_test_program bad[] = {
         {"double.cl", "", "__kernel void k(__global float *x, const float a) { x[0] = a * 0.1; }\n", false, false},
-        {"vector.cl", "-DW=4", "__kernel void k(__global float *x) { float4 v = F4(1.0f, 2.0f, 3.0f, 4.0f); x[W] = (v + v).x; }\n", false, false},
-        {"missing.cl", "", "__kernel void k(__global float *x) { x[0] = smoothstep(0.0f, 1.0f, x[1]); }\n", false, false},
+        {"vector.cl", "-DW=4",
+         "__kernel void k(__global float *x) { float4 v = F4(1.0f, 2.0f, 3.0f, 4.0f); x[W] = (v + v).x; }\n", false,
+         false},
+        {"missing.cl", "", "__kernel void k(__global float *x) { x[0] = smoothstep(0.0f, 1.0f, x[1]); }\n", false,
+         false},
     };
     static const char *const says[] = {"doubles in the PTX", "vector.cl", "smoothstep"};
 
@@ -185,8 +192,8 @@ static void mistakes_are_found(void **state)
 /* One source for every platform: CUDA's words stand in dialect.h alone. */
 static void no_kernel_has_a_copy_for_cuda(void **state)
 {
-    static const char *const words[] = {"__global__", "__shared__", "__device__", "threadIdx", "blockIdx", "blockDim", "__syncthreads",
-                                        "__CUDACC__", "__CUDACC_RTC__", "__CUDA_ARCH__"};
+    static const char *const words[] = {"__global__", "__shared__",    "__device__", "threadIdx",      "blockIdx",
+                                        "blockDim",   "__syncthreads", "__CUDACC__", "__CUDACC_RTC__", "__CUDA_ARCH__"};
     const gs_test_program *programs;
     int n;
 
@@ -194,7 +201,8 @@ static void no_kernel_has_a_copy_for_cuda(void **state)
     programs = gs_test_programs(&n);
     for (int i = 0; i < n; i++)
         for (size_t w = 0; w < GS_COUNT(words); w++)
-            if (strstr(programs[i].source, words[w])) fail_msg("%s uses %s; only cl/dialect.h may", programs[i].label, words[w]);
+            if (strstr(programs[i].source, words[w]))
+                fail_msg("%s uses %s; only cl/dialect.h may", programs[i].label, words[w]);
     for (const gs_kernel_file *f = gs__kernel_files; f->name; f++) {
         const size_t len = strlen(f->name);
 

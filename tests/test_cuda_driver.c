@@ -14,8 +14,9 @@ static struct fake_state *fake;
 static gs_device_info *list;
 static int n_list;
 
-static const char source[] = "__kernel void add(__global int *p, const ulong p0, const int v)\n{\n    p[p0 + get_global_id(0)] += v;\n}\n"
-                             "__kernel void add_wide(__global int *p, const ulong p0, const int v)\n{\n    p[p0] += v;\n}\n";
+static const char source[] =
+    "__kernel void add(__global int *p, const ulong p0, const int v)\n{\n    p[p0 + get_global_id(0)] += v;\n}\n"
+    "__kernel void add_wide(__global int *p, const ulong p0, const int v)\n{\n    p[p0] += v;\n}\n";
 
 static gs_device *open_device(int ordinal)
 {
@@ -61,8 +62,10 @@ static void devices_are_described(void **state)
     assert_int_equal(n_list, 3);
     assert_string_equal(list[0].id, "cuda:0");
     assert_string_equal(list[0].name, "Fake 86");
-    assert_true(gs_test_contains(list[0].driver, "CUDA 12.4") && gs_test_contains(list[0].version, "sm_86, NVRTC 12.4"));
-    assert_true(list[0].kind == GS_GPU && list[0].compute_units == 28 && list[0].clock_mhz == 1410 && list[0].max_group == 1024);
+    assert_true(gs_test_contains(list[0].driver, "CUDA 12.4") &&
+                gs_test_contains(list[0].version, "sm_86, NVRTC 12.4"));
+    assert_true(list[0].kind == GS_GPU && list[0].compute_units == 28 && list[0].clock_mhz == 1410 &&
+                list[0].max_group == 1024);
     assert_true(list[0].memory == (size_t)1 << 30 && list[0].local_memory == 49152 && !list[0].local_is_global);
     assert_true(list[0].compiler && list[1].compiler);
     assert_false(list[2].compiler); /* sm_61: older than this NVRTC */
@@ -161,7 +164,8 @@ static void kernels_keep_their_arguments(void **state)
     (void)state;
     assert_ok(d->drv->alloc(d, sizeof y, &b));
     assert_ok(d->drv->fill(d, b, 0, 0, sizeof y));
-    assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){4, 1, 1}, NULL), GS_EDEVICE, "argument 0 of 3 is not set");
+    assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){4, 1, 1}, NULL), GS_EDEVICE,
+                 "argument 0 of 3 is not set");
     args(k, b, 8, 5);
     args(other, b, 32, 100);
     assert_ok(d->drv->launch(d, k, (size_t[]){2, 1, 1}, (size_t[]){4, 1, 1}, NULL));
@@ -171,7 +175,8 @@ static void kernels_keep_their_arguments(void **state)
     assert_ok(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){1, 1, 1}, NULL));
     assert_ok(d->drv->launch(d, k, (size_t[]){0, 1, 1}, (size_t[]){1, 1, 1}, NULL)); /* empty: nothing happens */
     assert_ok(d->drv->read(d, b, 0, y, sizeof y));
-    for (int i = 0; i < 64; i++) assert_int_equal(y[i], i == 0 ? -1 : i >= 8 && i < 16 ? 10 : i == 32 || i == 33 ? 100 : 0);
+    for (int i = 0; i < 64; i++)
+        assert_int_equal(y[i], i == 0 ? -1 : i >= 8 && i < 16 ? 10 : i == 32 || i == 33 ? 100 : 0);
     assert_fails(d->drv->arg_value(k, 3, sizeof wrong, &wrong), GS_EDEVICE, "no argument 3");
     assert_fails(d->drv->arg_value(k, 2, sizeof wide, &wide), GS_EDEVICE, "argument 2 is given 8 bytes, it has 4");
     assert_fails(d->drv->arg_value(k, 1, sizeof wrong, &wrong), GS_EDEVICE, "argument 1 is given 4 bytes, it has 8");
@@ -195,14 +200,16 @@ static void grids_are_checked(void **state)
     args(wide, b, 0, 1);
     assert_fails(d->drv->launch(d, k, (size_t[]){1, 65536, 1}, (size_t[]){1, 1, 1}, NULL), GS_ELIMIT, "65535");
     assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 70000}, (size_t[]){1, 1, 1}, NULL), GS_ELIMIT, "kernel add");
-    assert_fails(d->drv->launch(d, k, (size_t[]){(size_t)1 << 31, 1, 1}, (size_t[]){1, 1, 1}, NULL), GS_ELIMIT, "2147483647");
+    assert_fails(d->drv->launch(d, k, (size_t[]){(size_t)1 << 31, 1, 1}, (size_t[]){1, 1, 1}, NULL), GS_ELIMIT,
+                 "2147483647");
     assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){2048, 1, 1}, NULL), GS_EDEVICE, "allows 1024");
     assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){1, 1, 65}, NULL), GS_EDEVICE, "add");
     assert_fails(d->drv->launch(d, wide, (size_t[]){1, 1, 1}, (size_t[]){32, 16, 1}, NULL), GS_EDEVICE, "allows 256");
     assert_int_equal(fake->launches, launches);
     assert_ok(d->drv->launch(d, k, (size_t[]){1, 2, 2}, (size_t[]){1, 1, 1}, NULL));
     fake->fail_launch = 1;
-    assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){1, 1, 1}, NULL), GS_EDEVICE, "only by a new process");
+    assert_fails(d->drv->launch(d, k, (size_t[]){1, 1, 1}, (size_t[]){1, 1, 1}, NULL), GS_EDEVICE,
+                 "only by a new process");
     d->drv->free_kernel(d, k);
     d->drv->free_kernel(d, wide);
     d->drv->free(d, b);
@@ -254,10 +261,12 @@ static void programs_are_built_for_the_device(void **state)
     (void)state;
     assert_ok(gs_program_source(d, "one.cl", source, "-DT=float -D X=2 -cl-denorms-are-zero", &p));
     assert_true(gs_test_contains(fake->options, "--gpu-architecture=compute_80\n")); /* sm_86 runs what sm_80 runs */
-    assert_true(gs_test_contains(fake->options, "-default-device\n") && gs_test_contains(fake->options, "--ftz=true\n"));
+    assert_true(gs_test_contains(fake->options, "-default-device\n") &&
+                gs_test_contains(fake->options, "--ftz=true\n"));
     assert_false(gs_test_contains(fake->options, "-D")); /* they are lines of the text, NVRTC's own header comes before it */
     assert_ok(gs_program_source(hopper, "one.cl", source, "-DT=float", &p));
-    assert_true(gs_test_contains(fake->options, "--gpu-architecture=sm_90\n") && !gs_test_contains(fake->options, "ftz"));
+    assert_true(gs_test_contains(fake->options, "--gpu-architecture=sm_90\n") &&
+                !gs_test_contains(fake->options, "ftz"));
     assert_int_equal(fake->compiles, compiles + 2);
     assert_fails(hopper->drv->kernel(hopper, p, "sub", &k), GS_EBUILD, "\"sub\"");
     assert_null(k);
@@ -274,7 +283,8 @@ static void programs_are_built_for_the_device(void **state)
     assert_fails(gs_program_source(hopper, "two.cl", source, "-DU=1", &p), GS_EBUILD, "ptxas says no");
     assert_fails(gs_program_source(d, "broken.cl", "__kernel void f(void) { nonsense; }\n", "-DZ=1", &p), GS_EBUILD,
                  "broken.cl does not build on device \"Fake 86\"");
-    assert_true(gs_test_contains(gs_last_error(), "-DZ=1") && gs_test_contains(gs_last_error(), "\"nonsense\" is undefined"));
+    assert_true(gs_test_contains(gs_last_error(), "-DZ=1") &&
+                gs_test_contains(gs_last_error(), "\"nonsense\" is undefined"));
     assert_null(p);
     gs_device_close(d);
     gs_device_close(hopper);
@@ -299,8 +309,20 @@ static void gemm_equals_the_plain_loops(void **state)
     assert_ok(d->drv->alloc(d, sizeof b, &bb));
     assert_ok(d->drv->alloc(d, sizeof c, &bc));
     for (int t = 0; t < 8; t++) {
-        const gs_gemm g = {.m = M, .n = N, .k = K, .batch = t & 4 ? BATCH : 1, .ta = t & 1, .tb = t >> 1 & 1, .lda = 8, .ldb = 9, .ldc = 10,
-                           .stride_a = 60, .stride_b = 0, .stride_c = 70, .alpha = t & 4 ? 0.5f : 1, .beta = t & 4 ? -2.0f : 0};
+        const gs_gemm g = {.m = M,
+                           .n = N,
+                           .k = K,
+                           .batch = t & 4 ? BATCH : 1,
+                           .ta = t & 1,
+                           .tb = t >> 1 & 1,
+                           .lda = 8,
+                           .ldb = 9,
+                           .ldc = 10,
+                           .stride_a = 60,
+                           .stride_b = 0,
+                           .stride_c = 70,
+                           .alpha = t & 4 ? 0.5f : 1,
+                           .beta = t & 4 ? -2.0f : 0};
 
         for (uint32_t i = 0; i < LEN; i++) a[i] = pick(i), b[i] = pick(i + 7777), c[i] = pick(i + 99999);
         assert_ok(d->drv->write(d, ba, 0, a, sizeof a));
@@ -323,8 +345,10 @@ static void gemm_equals_the_plain_loops(void **state)
         assert_memory_equal(got, c, sizeof c); /* sums of few exact products: the same bytes, gaps untouched */
     }
     assert_int_equal(fake->math_mode, GS_CUBLAS_DEFAULT_MATH);
-    assert_fails(d->drv->gemm(d, &(gs_gemm){.m = (int64_t)1 << 32, .n = 1, .k = 1, .batch = 1, .lda = 1, .ldb = 1, .ldc = 1}, bc, 0, ba, 0, bb,
-                              0, NULL, 0, NULL), GS_ELIMIT, "31 bits");
+    assert_fails(
+        d->drv->gemm(d, &(gs_gemm){.m = (int64_t)1 << 32, .n = 1, .k = 1, .batch = 1, .lda = 1, .ldb = 1, .ldc = 1}, bc,
+                     0, ba, 0, bb, 0, NULL, 0, NULL),
+        GS_ELIMIT, "31 bits");
     d->drv->free(d, ba);
     d->drv->free(d, bb);
     d->drv->free(d, bc);

@@ -30,7 +30,8 @@ static void keep_warning(const char *line, void *user)
 static void build(gs_graph *g)
 {
     const gs_layer_opts o = { 0 };
-    gs_node *x = gs_input(g, "x", GS_SHAPE(BATCH, IN), GS_F32), *lr = gs_input(g, "lr", GS_SCALAR, GS_F32), *h, *loss, *grads[8];
+    gs_node *x = gs_input(g, "x", GS_SHAPE(BATCH, IN), GS_F32), *lr = gs_input(g, "lr", GS_SCALAR, GS_F32), *h, *loss,
+            *grads[8];
     gs_var *params[8];
     int n;
 

@@ -457,8 +457,9 @@ static void build_failures_say_where(void **state)
     assert_ok(dev ? GS_OK : gs_device_open("null", &dev));
     assert_fails(gs_program_get(dev, "no_such.cl", "", &p), GS_EBUILD, "no_such.cl");
     NEED_DEVICE();
-    assert_fails(gs_program_source(dev, "broken.cl", "__kernel void f(__global float *x) { x[0] = nonsense; }\n", "-DZ=1", &p),
-                 GS_EBUILD, "broken.cl does not build");
+    assert_fails(
+        gs_program_source(dev, "broken.cl", "__kernel void f(__global float *x) { x[0] = nonsense; }\n", "-DZ=1", &p),
+        GS_EBUILD, "broken.cl does not build");
     assert_true(gs_test_contains(gs_last_error(), dev->info.name));
     assert_true(gs_test_contains(gs_last_error(), "-DZ=1"));
     assert_true(gs_test_contains(gs_last_error(), "nonsense"));
@@ -484,7 +485,8 @@ static void groups_too_large_are_explained(void **state)
     assert_ok(dev->drv->alloc(dev, 1024, &b));
     arg_at(k, 0, b, 0);
     assert_ok(dev->drv->arg_value(k, 2, sizeof add, &add));
-    assert_fails(dev->drv->launch(dev, k, (size_t[]){1, 1, 1}, (size_t[]){dev->info.max_group * 2, 1, 1}, NULL), GS_EDEVICE, "ids");
+    assert_fails(dev->drv->launch(dev, k, (size_t[]){1, 1, 1}, (size_t[]){dev->info.max_group * 2, 1, 1}, NULL),
+                 GS_EDEVICE, "ids");
     dev->drv->free_kernel(dev, k);
     dev->drv->free(dev, b);
 }
@@ -533,7 +535,8 @@ static void check_gemm(const gs_gemm *g, bool with_temp)
     const int64_t na = A0 + (g->batch - 1) * g->stride_a + rows_a * g->lda;
     const int64_t nb = B0 + (g->batch - 1) * g->stride_b + rows_b * g->ldb;
     const int64_t nc = C0 + (g->batch - 1) * g->stride_c + g->m * g->ldc;
-    float *a = gs_xalloc((size_t)na * 4), *b = gs_xalloc((size_t)nb * 4), *c = gs_xalloc((size_t)nc * 4), *got = gs_xalloc((size_t)nc * 4);
+    float *a = gs_xalloc((size_t)na * 4), *b = gs_xalloc((size_t)nb * 4), *c = gs_xalloc((size_t)nc * 4),
+          *got = gs_xalloc((size_t)nc * 4);
     const size_t need = dev->drv->gemm_temp(dev, g), temp_offset = 3 * GS_ALIGN;
     gs_buffer *ba, *bb, *bc, *temp = NULL;
 
@@ -557,13 +560,15 @@ static void check_gemm(const gs_gemm *g, bool with_temp)
                 double sum = 0;
 
                 for (int64_t l = 0; l < g->k; l++)
-                    sum += (double)(g->ta ? pa[l * g->lda + i] : pa[i * g->lda + l]) * (g->tb ? pb[j * g->ldb + l] : pb[l * g->ldb + j]);
+                    sum += (double)(g->ta ? pa[l * g->lda + i] : pa[i * g->lda + l]) *
+                           (g->tb ? pb[j * g->ldb + l] : pb[l * g->ldb + j]);
                 *pc = (float)(g->alpha * sum + (g->beta != 0 ? g->beta * *pc : 0));
             }
     for (int64_t i = 0; i < nc; i++)
         if (!(fabsf(got[i] - c[i]) <= 1e-5f * (float)g->k + 1e-6f))
-            fail_msg("gemm %lldx%lldx%lld ta %d tb %d batch %lld: element %lld is %g, not %g", (long long)g->m, (long long)g->n,
-                     (long long)g->k, g->ta, g->tb, (long long)g->batch, (long long)i, (double)got[i], (double)c[i]);
+            fail_msg("gemm %lldx%lldx%lld ta %d tb %d batch %lld: element %lld is %g, not %g", (long long)g->m,
+                     (long long)g->n, (long long)g->k, g->ta, g->tb, (long long)g->batch, (long long)i, (double)got[i],
+                     (double)c[i]);
     dev->drv->free(dev, ba);
     dev->drv->free(dev, bb);
     dev->drv->free(dev, bc);
@@ -580,7 +585,16 @@ static void gemm_equals_the_plain_loops(void **state)
     NEED_DEVICE();
     if (!dev->drv->gemm) GS_SKIP("this driver has no GEMM of its own");
     for (int t = 0; t < 4; t++) {
-        gs_gemm g = {.m = 33, .n = 18, .k = 7, .batch = 1, .ta = t & 1, .tb = t >> 1, .lda = 40, .ldb = 21, .ldc = 19, .alpha = 1};
+        gs_gemm g = {.m = 33,
+                     .n = 18,
+                     .k = 7,
+                     .batch = 1,
+                     .ta = t & 1,
+                     .tb = t >> 1,
+                     .lda = 40,
+                     .ldb = 21,
+                     .ldc = 19,
+                     .alpha = 1};
 
         check_gemm(&g, t & 1);
         g.alpha = 0.5f, g.beta = -2;

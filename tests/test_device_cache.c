@@ -262,7 +262,9 @@ static void the_oldest_entries_go_first(void **state)
 
         gs_cache_put(key, block, 1000);
         gs_str_printf(&path, "%s/gesso/kernels/%016llx.bin", cache_dir, (unsigned long long)key);
-        assert_int_equal(utimensat(AT_FDCWD, path.data, (struct timespec[]){{(time_t)(1000 + key), 0}, {(time_t)(1000 + key), 0}}, 0), 0);
+        assert_int_equal(utimensat(AT_FDCWD, path.data,
+                                   (struct timespec[]){{(time_t)(1000 + key), 0}, {(time_t)(1000 + key), 0}}, 0),
+                         0);
         gs_str_free(&path);
     }
     assert_true(gs_cache_get(1, &data, &size)); /* used now, so no longer the oldest */

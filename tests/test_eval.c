@@ -326,8 +326,13 @@ static gs_status draw_real(void *user, int class_, int first, int n, float *imag
 
 static gs_source source_of(real_source *r)
 {
-    return (gs_source){ .classes = r->set->classes, .c = r->set->c, .h = r->set->h, .w = r->set->w, .signed_range = r->signed_range,
-                        .draw = draw_real, .user = r };
+    return (gs_source){ .classes = r->set->classes,
+                        .c = r->set->c,
+                        .h = r->set->h,
+                        .w = r->set->w,
+                        .signed_range = r->signed_range,
+                        .draw = draw_real,
+                        .user = r };
 }
 
 static void one_scale(void **state)
@@ -362,8 +367,8 @@ static void real_pictures(void **state)
     assert_ok(gs_labelled_slice(&test, &small, 1100, 400));
     s = source_of(&r);
     assert_ok(gs_cgan_eval_source(device, &s, &train, &test, &o, &e));
-    printf("real digits: accuracy %.3f, classifier %.3f, frechet %.4f, floor %.4f, parzen %.2f at %.3f\n", e.accuracy, e.classifier_accuracy,
-           e.frechet, e.frechet_floor, e.parzen.mean, e.sigma[e.best_sigma]);
+    printf("real digits: accuracy %.3f, classifier %.3f, frechet %.4f, floor %.4f, parzen %.2f at %.3f\n", e.accuracy,
+           e.classifier_accuracy, e.frechet, e.frechet_floor, e.parzen.mean, e.sigma[e.best_sigma]);
     assert_true(e.accuracy > 0.6);
     assert_true(fabs(e.accuracy - e.classifier_accuracy) < 0.1);
     assert_true(e.accuracy_se > 0 && e.accuracy_se < 0.05);
@@ -429,7 +434,9 @@ static void equal_sets_have_no_distance(void **state)
 /* One picture per class over and over: accuracy cannot tell, diversity does. Also the reports. */
 static void collapse_shows(void **state)
 {
-    gs_cgan_eval_opts o = { .per_class = 12, .metrics = GS_EVAL_DIVERSITY | GS_EVAL_ACCURACY, .classifier = { .max_steps = 2 } };
+    gs_cgan_eval_opts o = { .per_class = 12,
+                            .metrics = GS_EVAL_DIVERSITY | GS_EVAL_ACCURACY,
+                            .classifier = { .max_steps = 2 } };
     real_source r = { .set = &small, .same = true };
     gs_source s = source_of(&r);
     char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "confusion.png");
@@ -453,7 +460,8 @@ static void collapse_shows(void **state)
     assert_non_null(cJSON_GetObjectItem(json, "accuracy"));
     assert_null(cJSON_GetObjectItem(json, "parzen"));
     assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "accuracy"), "confusion")), 10);
-    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "accuracy"), "overall")) == e.accuracy);
+    assert_true(cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetObjectItem(json, "accuracy"), "overall")) ==
+                e.accuracy);
     cJSON_Delete(json);
     assert_ok(gs_cgan_eval_plot(&e, path));
     assert_ok(gs_image_read(path, NULL, &image));

@@ -95,7 +95,8 @@ static void test_load(void **state)
         assert_memory_equal(s.images + 576, ((uint8_t[]){ 0, 200, 0 }), 3);
         gs_labelled_free(&s);
         assert_ok(gs_mkdirs(empty));
-        assert_fails(gs_folder_load(&s, NULL, dir, &(gs_folder_opts){ .side = 8, .skip_bad = true }), GS_EFORMAT, "quince");
+        assert_fails(gs_folder_load(&s, NULL, dir, &(gs_folder_opts){ .side = 8, .skip_bad = true }), GS_EFORMAT,
+                     "quince");
         assert_fails(gs_folder_load(&s, NULL, pear, &o), GS_EIO, "no subfolders");
         free(pear), free(empty);
     }
@@ -158,8 +159,8 @@ static void test_info_pictures(void **state)
     put_bytes(sub, "broken.png", "\x89PNG\r\n\x1a\nxx");
     put_bytes(dir, "readme.md", "x");
     put(dir, ".", "loose.png", 2, 2, 0, 0, 0);
-    expect_text(dir, GS_EFORMAT, (const char *[]){ "1 unreadable, 1 other files", "problem:", "broken.png", "belong to no class" },
-                4);
+    expect_text(dir, GS_EFORMAT,
+                (const char *[]){ "1 unreadable, 1 other files", "problem:", "broken.png", "belong to no class" }, 4);
     assert_int_equal(report(dir, true, &text), GS_EFORMAT);
     j = cJSON_Parse(text);
     assert_non_null(j);
@@ -195,7 +196,8 @@ static void test_info_idx(void **state)
     (void)state;
     /* the fixture holds no test set: that is a problem, with the names that were looked for */
     expect_text("tests/fixtures/mnist-300", GS_EFORMAT,
-                (const char *[]){ "train  300 pictures of 28 x 28, 10 classes, mean 0.1", "t10k-images-idx3-ubyte.gz" }, 2);
+                (const char *[]){ "train  300 pictures of 28 x 28, 10 classes, mean 0.1", "t10k-images-idx3-ubyte.gz" },
+                2);
     assert_ok(gs_labelled_new(&d.train, 30, 2, 2, 1, 3));
     assert_ok(gs_labelled_new(&d.test, 3, 2, 2, 1, 3));
     for (int i = 0; i < 30; i++) d.train.labels[i] = i % 3, d.test.labels[i / 10] = i / 10;
@@ -221,7 +223,8 @@ static void test_info_idx(void **state)
     free(dir);
     if (!shared) GS_SKIP("no shared folder with mnist");
     path = gs_path_join(shared, "data/mnist");
-    expect_text(path, GS_OK, (const char *[]){ "t10k   10000 pictures of 28 x 28, 10 classes, mean 0.132515", "5923" }, 2);
+    expect_text(path, GS_OK, (const char *[]){ "t10k   10000 pictures of 28 x 28, 10 classes, mean 0.132515", "5923" },
+                2);
     free(path);
 }
 

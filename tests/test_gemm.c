@@ -38,7 +38,8 @@ static int64_t extent(int64_t rows, int64_t cols, int64_t ld, int64_t stride, in
 }
 
 /* One product; gap is added to every row length, and to every problem stride. */
-static void check(const char *provider, int64_t m, int64_t n, int64_t k, int64_t batch, bool ta, bool tb, float alpha, float beta, int gap)
+static void check(const char *provider, int64_t m, int64_t n, int64_t k, int64_t batch, bool ta, bool tb, float alpha,
+                  float beta, int gap)
 {
     gs_gemm g = { .m = m, .n = n, .k = k, .batch = batch, .ta = ta, .tb = tb, .alpha = alpha, .beta = beta };
     gs_rng r = { .seed = (uint64_t)(m * 131 + n * 17 + k) };
@@ -82,9 +83,9 @@ static void check(const char *provider, int64_t m, int64_t n, int64_t k, int64_t
                 s = alpha * s + (beta != 0.0f ? (double)beta * c[ic] : 0.0);
                 at[ic] = 1;
                 if (!(fabs(got[ic] - s) <= bound))
-                    fail_msg("%s: m %d n %d k %d batch %d %c%c alpha %g beta %g gap %d: C[%d,%d,%d] is %.9g, not %.9g", provider, (int)m,
-                             (int)n, (int)k, (int)batch, ta ? 'T' : 'N', tb ? 'T' : 'N', (double)alpha, (double)beta, gap, (int)q,
-                             (int)i, (int)j, (double)got[ic], s);
+                    fail_msg("%s: m %d n %d k %d batch %d %c%c alpha %g beta %g gap %d: C[%d,%d,%d] is %.9g, not %.9g",
+                             provider, (int)m, (int)n, (int)k, (int)batch, ta ? 'T' : 'N', tb ? 'T' : 'N',
+                             (double)alpha, (double)beta, gap, (int)q, (int)i, (int)j, (double)got[ic], s);
             }
     for (int64_t i = 0; i < nc; i++)
         if (!at[i] && memcmp(&got[i], &c[i], 4)) fail_msg("%s: element %d in a gap of C was written", provider, (int)i);
@@ -112,7 +113,8 @@ static void all_sizes(const char *provider)
         check(provider, 13, 31, 17, 4, t & 1, t & 2, 1.0f, 1.0f, 5);
         for (int i = 0; i < 12; i++)
             check(provider, size[gs_rng_below(&r, GS_COUNT(size))], size[gs_rng_below(&r, GS_COUNT(size))],
-                  size[gs_rng_below(&r, GS_COUNT(size))], 1 + (int)gs_rng_below(&r, 2), t & 1, t & 2, 1.0f, i % 3 ? 0.0f : 0.25f, i % 4);
+                  size[gs_rng_below(&r, GS_COUNT(size))], 1 + (int)gs_rng_below(&r, 2), t & 1, t & 2, 1.0f,
+                  i % 3 ? 0.0f : 0.25f, i % 4);
     }
 }
 

@@ -44,15 +44,19 @@ static void test_errors(void **state)
 
     /* poison goes through every kind of builder, and the first message stays */
     assert_true(gs_relu(bad)->poisoned && gs_add(x, bad)->poisoned && gs_add(bad, x)->poisoned);
-    assert_true(gs_select(x, x, bad)->poisoned && gs_sum(bad, GS_ALL, false)->poisoned && gs_mean(bad, 1, true)->poisoned);
+    assert_true(gs_select(x, x, bad)->poisoned && gs_sum(bad, GS_ALL, false)->poisoned &&
+                gs_mean(bad, 1, true)->poisoned);
     assert_true(gs_reshape(bad, GS_SHAPE(3))->poisoned && gs_permute(bad, (int[]){ 0 })->poisoned);
     assert_true(gs_concat((gs_node *[]){ x, bad }, 2, 1)->poisoned && gs_slice(bad, 3, 0, 1)->poisoned);
     assert_true(gs_matmul(bad, bad, false, false)->poisoned && gs_conv2d(bad, bad, NULL)->poisoned);
-    assert_true(gs_conv_transpose2d(x, bad, NULL)->poisoned && gs_one_hot(bad, 3)->poisoned && gs_cast(bad, GS_I32)->poisoned);
-    assert_true(gs_max_pool2d(bad, &(gs_pool_opts){ .kernel = 2 })->poisoned && gs_resize2d(bad, GS_AREA, 3, 3)->poisoned);
+    assert_true(gs_conv_transpose2d(x, bad, NULL)->poisoned && gs_one_hot(bad, 3)->poisoned &&
+                gs_cast(bad, GS_I32)->poisoned);
+    assert_true(gs_max_pool2d(bad, &(gs_pool_opts){ .kernel = 2 })->poisoned &&
+                gs_resize2d(bad, GS_AREA, 3, 3)->poisoned);
     assert_true(gs_pad2d(bad, GS_PAD_REFLECT, 1, 1, 1, 1)->poisoned && gs_pad(bad, 5, 1, 1)->poisoned);
     assert_true(gs_broadcast_to(bad, GS_SHAPE(3))->poisoned && gs_sum_to(bad, GS_SHAPE(3))->poisoned);
-    assert_true(gs_gather(bad, bad)->poisoned && gs_scatter_add(bad, bad, 0)->poisoned && gs_clamp(bad, 1, 0)->poisoned);
+    assert_true(gs_gather(bad, bad)->poisoned && gs_scatter_add(bad, bad, 0)->poisoned &&
+                gs_clamp(bad, 1, 0)->poisoned);
     assert_true(gs_gelu(bad)->poisoned && gs_max(bad, 9, false)->poisoned && gs_transpose(bad, 7, 8)->poisoned);
     assert_int_equal(gs_node_dim(bad, 3), 1);
     gs_moments(bad, GS_ALL, &out[0], &out[1]);
@@ -74,10 +78,16 @@ static void test_more_errors(void **state)
 
     (void)state;
     for (int k = 0; k < 10; k++) {
-        static const char *const want[] = { "input: the name x is taken", "output: the name y is taken", "no scope is open",
-                                            "another graph", "operands belong to two graphs", "no axis 3 in shape 2,3",
-                                            "grad: y is int32", "the incoming gradient is 3, y is 2,3",
-                                            "the variable w is 2, asked for as 3", "starts constant and is not trained" };
+        static const char *const want[] = { "input: the name x is taken",
+                                            "output: the name y is taken",
+                                            "no scope is open",
+                                            "another graph",
+                                            "operands belong to two graphs",
+                                            "no axis 3 in shape 2,3",
+                                            "grad: y is int32",
+                                            "the incoming gradient is 3, y is 2,3",
+                                            "the variable w is 2, asked for as 3",
+                                            "starts constant and is not trained" };
         gs_graph *g = gs_graph_new(), *h = gs_graph_new();
         gs_node *x = gs_input(g, "x", GS_SHAPE(2, 3), GS_F32), *z = gs_input(h, "z", GS_SHAPE(2, 3), GS_F32), *d;
 
@@ -97,7 +107,8 @@ static void test_more_errors(void **state)
         case 9: gs_variable(g, "n", GS_SHAPE(2), GS_I32, zero, true); break;
         }
         assert_true(gs_graph_status(g) != GS_OK);
-        if (!gs_test_contains(gs_last_error(), want[k])) fail_msg("%d: wanted \"%s\", got \"%s\"", k, want[k], gs_last_error());
+        if (!gs_test_contains(gs_last_error(), want[k]))
+            fail_msg("%d: wanted \"%s\", got \"%s\"", k, want[k], gs_last_error());
         gs_graph_free(g);
         gs_graph_free(h);
     }
@@ -287,8 +298,8 @@ static gs_node *vec_to_map(gs_node *v)
 /* x (2,2,8,8): conv/sigma, batch norm, leaky relu, average pooling, conv, max pooling, leaky relu, linear. */
 static critic make_critic(void)
 {
-    static const gs_shape shapes[WEIGHTS] = { GS_SHAPE(4, 2, 3, 3), GS_SHAPE(4), GS_SHAPE(4), GS_SHAPE(3, 4, 3, 3), GS_SHAPE(3),
-                                              GS_SHAPE(12, 1), GS_SHAPE(4) };
+    static const gs_shape shapes[WEIGHTS] = { GS_SHAPE(4, 2, 3, 3), GS_SHAPE(4),     GS_SHAPE(4), GS_SHAPE(3, 4, 3, 3),
+                                              GS_SHAPE(3),          GS_SHAPE(12, 1), GS_SHAPE(4) };
     critic c = { .g = gs_graph_new() };
     const unsigned all_but_channels = GS_AXIS(0) | GS_AXIS(2) | GS_AXIS(3);
     float u[4] = { 0.5f, -0.5f, 0.1f, 0.7f }, v[18];
@@ -402,8 +413,9 @@ static void test_init_statistics(void **state)
 
         for (int64_t i = 0; i < n; i++) mean += d[i] / (double)n, most = GS_MAX(most, fabs(d[i]));
         for (int64_t i = 0; i < n; i++) var += (d[i] - mean) * (d[i] - mean) / (double)n;
-        if (fabs(mean - row[k].mean) > 5 * row[k].std / sqrt((double)n) + 1e-9 || fabs(sqrt(var) - row[k].std) > 0.03 * row[k].std + 1e-9 ||
-            most > row[k].limit * 1.000001 || (row[k].limit < 9 && row[k].std > 0 && most < 0.99 * row[k].limit))
+        if (fabs(mean - row[k].mean) > 5 * row[k].std / sqrt((double)n) + 1e-9 ||
+            fabs(sqrt(var) - row[k].std) > 0.03 * row[k].std + 1e-9 || most > row[k].limit * 1.000001 ||
+            (row[k].limit < 9 && row[k].std > 0 && most < 0.99 * row[k].limit))
             fail_msg("row %zu: mean %g, std %g, largest %g", k, mean, sqrt(var), most);
         free(d);
     }
@@ -428,7 +440,8 @@ static void test_init_names(void **state)
 
 static void test_init_orthogonal(void **state)
 {
-    static const gs_shape shapes[] = { GS_SHAPE(7, 5), GS_SHAPE(5, 7), GS_SHAPE(6, 2, 3, 3), GS_SHAPE(1, 1), GS_SHAPE(33, 33) };
+    static const gs_shape shapes[] = { GS_SHAPE(7, 5), GS_SHAPE(5, 7), GS_SHAPE(6, 2, 3, 3), GS_SHAPE(1, 1),
+                                       GS_SHAPE(33, 33) };
     double *u, norm = 0;
 
     (void)state;
@@ -518,8 +531,10 @@ static void test_linmap_known(void **state)
     for (size_t k = 0; k < GS_COUNT(row); k++) {
         const int n = row[k].n, m = row[k].m;
         /* the other axis differs, so that a mix-up of axes shows */
-        const gs_attr h = { .i = { row[k].rule, 0, n, 9, m, 7, row[k].kernel, row[k].stride, row[k].before, 0, row[k].exclude, row[k].after, 0 } };
-        const gs_attr w = { .i = { row[k].rule, 0, 9, n, 7, m, row[k].kernel, row[k].stride, 0, row[k].before, row[k].exclude, 0, row[k].after } };
+        const gs_attr h = { .i = { row[k].rule, 0, n, 9, m, 7, row[k].kernel, row[k].stride, row[k].before, 0,
+                                   row[k].exclude, row[k].after, 0 } };
+        const gs_attr w = { .i = { row[k].rule, 0, 9, n, 7, m, row[k].kernel, row[k].stride, 0, row[k].before,
+                                   row[k].exclude, 0, row[k].after } };
         double a[64], b[64];
 
         dense(&h, 0, a, m, n);

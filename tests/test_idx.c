@@ -33,7 +33,8 @@ static void test_reject_rules(void **state)
     for (size_t n = 0; n < sizeof good; n++) check_label_file("cut", good, n, GS_EFORMAT, "cut");
     memcpy(b, good, sizeof good);
     b[sizeof good] = 0;
-    check_label_file("long", b, sizeof good + 1, GS_EFORMAT, "declares 11 bytes (header 8, 3 elements of 1) but holds 12");
+    check_label_file("long", b, sizeof good + 1, GS_EFORMAT,
+                     "declares 11 bytes (header 8, 3 elements of 1) but holds 12");
     b[0] = 1;
     check_label_file("magic", b, sizeof good, GS_EFORMAT, "not an IDX file");
     b[0] = 0, b[2] = 0x0a;
@@ -126,7 +127,8 @@ static void test_element_types(void **state)
 }
 
 /* Writes a pair and loads it. */
-static gs_status pair(const char *dir, const int64_t im[3], int64_t n_labels, uint8_t label, int classes, gs_labelled *s)
+static gs_status pair(const char *dir, const int64_t im[3], int64_t n_labels, uint8_t label, int classes,
+                      gs_labelled *s)
 {
     uint8_t pixels[64] = { 1, 2, 3 }, labels[16] = {0};
     char *a = gs_path_join(dir, "im"), *b = gs_path_join(dir, "lab");
@@ -157,7 +159,8 @@ static void test_pairs(void **state)
     assert_int_equal(s.classes, 10);
     gs_labelled_free(&s);
     assert_fails(pair(dir, (int64_t[]){ 4, 2, 3 }, 3, 6, 10, &s), GS_EFORMAT, "holds 4 images");
-    assert_fails(pair(dir, (int64_t[]){ 4, 2, 3 }, 4, 10, 10, &s), GS_EFORMAT, "label 1 is 10, but there are 10 classes");
+    assert_fails(pair(dir, (int64_t[]){ 4, 2, 3 }, 4, 10, 10, &s), GS_EFORMAT,
+                 "label 1 is 10, but there are 10 classes");
     assert_fails(pair(dir, (int64_t[]){ 0, 2, 3 }, 0, 1, 10, &s), GS_EFORMAT, "holds no image");
     assert_fails(gs_idx_load_pair(&s, b, a, 10), GS_EFORMAT, "image files begin with 0x00000803");
     assert_ok(pair(dir, (int64_t[]){ 4, 2, 3 }, 4, 6, 0, &s));
@@ -187,8 +190,8 @@ static void write_all(const char *dir, const char *const names[4])
 
 static void test_spellings(void **state)
 {
-    static const char *const plain[4] = { "train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                                          "t10k-labels-idx1-ubyte" };
+    static const char *const plain[4] = { "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+                                          "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte" };
     static const char *const dotted[4] = { "train-images.idx3-ubyte", "train-labels.idx1-ubyte",
                                            "t10k-images.idx3-ubyte.gz", "t10k-labels.idx1-ubyte.gz" };
     static const char *const packed[4] = { "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
@@ -228,7 +231,8 @@ static void test_spellings(void **state)
 
 static void test_write_is_repeatable(void **state)
 {
-    char *dir = gs_test_tmpdir(), *a = gs_path_join(dir, "a.gz"), *b = gs_path_join(dir, "b.gz"), *bad = gs_path_join(dir, "x/y");
+    char *dir = gs_test_tmpdir(), *a = gs_path_join(dir, "a.gz"), *b = gs_path_join(dir, "b.gz"),
+         *bad = gs_path_join(dir, "x/y");
     uint8_t data[300], *x, *y;
     size_t nx, ny;
 
@@ -302,7 +306,8 @@ static void test_pad_resize(void **state)
     gs_labelled_free(&part);
     assert_int_equal(gs_labelled_slice(&part, &s, 1, 2), GS_EINVAL);
     assert_ok(gs_labelled_pad(&s, 4, 9));
-    assert_memory_equal(s.images, ((uint8_t[]){ 9, 9, 9, 9, 9, 1, 2, 9, 9, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 5 }), 22);
+    assert_memory_equal(s.images, ((uint8_t[]){ 9, 9, 9, 9, 9, 1, 2, 9, 9, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 5 }),
+                        22);
     assert_int_equal(s.labels[1], 4);
     assert_int_equal(gs_labelled_pad(&s, 3, 0), GS_EINVAL);
     gs_labelled_free(&s);
@@ -384,7 +389,8 @@ static void test_batches(void **state)
         }
     gs_batches_free(b);
 
-    assert_ok(gs_batches_new(&b, &s, &(gs_batches_opts){ .batch = B, .drop_last = true, .in_order = true, .unit_range = true }));
+    assert_ok(gs_batches_new(
+        &b, &s, &(gs_batches_opts){ .batch = B, .drop_last = true, .in_order = true, .unit_range = true }));
     assert_int_equal(gs_batches_count(b), 4);
     assert_int_equal(gs_batches_get(b, 7, 1, x, y), B);
     for (int k = 0; k < B; k++) assert_int_equal(y[k], B + k);

@@ -147,7 +147,8 @@ static void test_indexed(void **state)
     gs_str_free(&f);
 
     f = make_png(&(spec){ 1, 1, 8, 2, .rows = (uint8_t[]){ 1, 2, 3 } });
-    assert_fails(gs_png_decode_indexed(f.data, f.len, "rgb.png", &img, NULL, NULL), GS_EFORMAT, "rgb.png: a label map is");
+    assert_fails(gs_png_decode_indexed(f.data, f.len, "rgb.png", &img, NULL, NULL), GS_EFORMAT,
+                 "rgb.png: a label map is");
     gs_str_free(&f);
 
     f = make_png(&(spec){ 3, 1, 2, 3, .rows = bad, .n_palette = 3, .palette = colours });
@@ -283,7 +284,8 @@ static void test_limits(void **state)
 
     (void)state;
     assert_fails(gs_image_decode(f.data, f.len, "p.png", &tiny, &img), GS_ELIMIT, "p.png: declares 3 x 2 pixels");
-    for (size_t cut = 0; cut < f.len; cut++) assert_int_equal(gs_image_decode(f.data, cut, "cut", NULL, &img), GS_EFORMAT);
+    for (size_t cut = 0; cut < f.len; cut++)
+        assert_int_equal(gs_image_decode(f.data, cut, "cut", NULL, &img), GS_EFORMAT);
     /* an honest checksum on a dishonest size */
     put32(head + 16, 40000);
     put32(head + 20, 1600);
@@ -401,7 +403,8 @@ static verdict expect_shared(const char *dir, const char *name)
     if (strstr(dir, "crashers")) return strstr(name, "empty_ancillary") ? EITHER : BAD;
     if (strstr(dir, "badpal")) return EITHER;
     if (strstr(dir, "libpng-testpngs")) return is_png(name) ? GOOD : BAD;
-    if (strstr(dir, "libjpeg-turbo-testimages") && (!strncmp(name, "testorig.j", 10) || !strncmp(name, "testimg", 7))) return GOOD;
+    if (strstr(dir, "libjpeg-turbo-testimages") && (!strncmp(name, "testorig.j", 10) || !strncmp(name, "testimg", 7)))
+        return GOOD;
     return EITHER;
 }
 

@@ -58,25 +58,32 @@ static int teardown(void **state)
 static void test_shared(void **state)
 {
     (void)state;
-    if (strstr(getenv("GESSO_BUILD") ? getenv("GESSO_BUILD") : "", "-")) GS_SKIP("libraries of a sanitizer build want its flags");
+    if (strstr(getenv("GESSO_BUILD") ? getenv("GESSO_BUILD") : "", "-"))
+        GS_SKIP("libraries of a sanitizer build want its flags");
     assert_int_equal(shf(COMPILE, "-Wall -Werror", prefix, "shared", prefix, ""), 0);
-    assert_int_equal(shf("LD_LIBRARY_PATH=%s/lib ldd %s/shared | grep -q '%s/lib/libgesso.so.0' 2>&1", prefix, prefix, prefix), 0);
-    assert_int_equal(shf("LD_LIBRARY_PATH=%s/lib GESSO_DEVICE=null %s/shared >/dev/null 2>&1; [ $? = 1 ]", prefix, prefix), 0);
+    assert_int_equal(
+        shf("LD_LIBRARY_PATH=%s/lib ldd %s/shared | grep -q '%s/lib/libgesso.so.0' 2>&1", prefix, prefix, prefix), 0);
+    assert_int_equal(
+        shf("LD_LIBRARY_PATH=%s/lib GESSO_DEVICE=null %s/shared >/dev/null 2>&1; [ $? = 1 ]", prefix, prefix), 0);
 }
 
 static void test_static(void **state)
 {
     (void)state;
-    if (strstr(getenv("GESSO_BUILD") ? getenv("GESSO_BUILD") : "", "-")) GS_SKIP("libraries of a sanitizer build want its flags");
-    assert_int_equal(shf("cp %s/lib/libgesso.a %s/lib/libonly.a && cc -std=gnu11 -O1 -I%s/include examples/train_small_net.c -o %s/static "
-                         "-L%s/lib -lonly $(" PKG " --static --libs-only-l gesso | sed s/-lgesso//) -lm 2>&1",
-                         prefix, prefix, prefix, prefix, prefix, prefix), 0);
+    if (strstr(getenv("GESSO_BUILD") ? getenv("GESSO_BUILD") : "", "-"))
+        GS_SKIP("libraries of a sanitizer build want its flags");
+    assert_int_equal(
+        shf("cp %s/lib/libgesso.a %s/lib/libonly.a && cc -std=gnu11 -O1 -I%s/include examples/train_small_net.c -o %s/static "
+            "-L%s/lib -lonly $(" PKG " --static --libs-only-l gesso | sed s/-lgesso//) -lm 2>&1",
+            prefix, prefix, prefix, prefix, prefix, prefix),
+        0);
 }
 
 static void test_program(void **state)
 {
     (void)state;
-    assert_int_equal(shf("%s/bin/gesso --version | grep -q \"^gesso $(" PKG " --modversion gesso)$\"", prefix, prefix), 0);
+    assert_int_equal(shf("%s/bin/gesso --version | grep -q \"^gesso $(" PKG " --modversion gesso)$\"", prefix, prefix),
+                     0);
 }
 
 static void test_uninstall(void **state)
@@ -89,7 +96,10 @@ static void test_uninstall(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shared), cmocka_unit_test(test_static), cmocka_unit_test(test_program), cmocka_unit_test(test_uninstall),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_static),
+        cmocka_unit_test(test_program),
+        cmocka_unit_test(test_uninstall),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

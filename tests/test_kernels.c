@@ -50,9 +50,11 @@ static bool has_word(const char *text, const char *word)
 
 static void only_the_dialect_knows_vendors(void **state)
 {
-    static const char *const banned[] = {"__CUDACC__", "__CUDACC_RTC__", "__shared__", "__global__", "__syncthreads", "threadIdx", "blockIdx",
-                                         "kernel", "global", "local", "constant", "double", "select", "printf", "image2d_t",
-                                         "async_work_group_copy", "get_global_offset"};
+    static const char *const banned[] = {"__CUDACC__",       "__CUDACC_RTC__", "__shared__", "__global__",
+                                         "__syncthreads",    "threadIdx",      "blockIdx",   "kernel",
+                                         "global",           "local",          "constant",   "double",
+                                         "select",           "printf",         "image2d_t",  "async_work_group_copy",
+                                         "get_global_offset"};
     int files = 0;
 
     (void)state;

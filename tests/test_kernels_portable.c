@@ -60,7 +60,8 @@ static char *write_programs(void)
     for (int i = 0; i < n; i++) {
         char *text = gs_test_program_text(&list[i], true), name[64], *path;
 
-        snprintf(name, sizeof name, "%s_%03d%s.cl", list[i].generated ? "gen" : "file", i, list[i].cpu ? "_cpu" : "_any");
+        snprintf(name, sizeof name, "%s_%03d%s.cl", list[i].generated ? "gen" : "file", i,
+                 list[i].cpu ? "_cpu" : "_any");
         path = gs_path_join(dir, name);
         assert_ok(gs_file_write(path, text, strlen(text)));
         free(path);
@@ -160,8 +161,10 @@ static void build(void *user, int i)
     target *t = (target *)user + i;
     gs_str command = {0}, said = {0};
 
-    gs_str_printf(&command, "mkdir -p %s && cd %s && echo '__kernel void k(__global float *x) { x[0] = 1.0f; }' >probe.c && "
-                  "%s " LANGUAGE " %s probe.c -o probe.o", t->name, t->name, clang(), t->options);
+    gs_str_printf(&command,
+                  "mkdir -p %s && cd %s && echo '__kernel void k(__global float *x) { x[0] = 1.0f; }' >probe.c && "
+                  "%s " LANGUAGE " %s probe.c -o probe.o",
+                  t->name, t->name, clang(), t->options);
     t->known = run(t->dir, command.data, &said);
     gs_str_free(&said);
     if (t->known) {

@@ -53,13 +53,22 @@ static gs_node *conv_few(gs_graph *g)
 
     return gs__node2(&gs_op_conv2d_dw, input(g, GS_SHAPE(3, 2, 140, 170)), input(g, GS_SHAPE(3, 3, 140, 170)), &a);
 }
-static gs_node *product(gs_graph *g) { return gs_matmul(input(g, GS_SHAPE(3, LINE)), input(g, GS_SHAPE(LINE, 5)), false, false); }
-static gs_node *product_turned(gs_graph *g) { return gs_matmul(input(g, GS_SHAPE(LINE, 3)), input(g, GS_SHAPE(5, LINE)), true, true); }
+static gs_node *product(gs_graph *g)
+{
+    return gs_matmul(input(g, GS_SHAPE(3, LINE)), input(g, GS_SHAPE(LINE, 5)), false, false);
+}
+static gs_node *product_turned(gs_graph *g)
+{
+    return gs_matmul(input(g, GS_SHAPE(LINE, 3)), input(g, GS_SHAPE(5, LINE)), true, true);
+}
 static gs_node *running(gs_graph *g) { return gs_cumsum(input(g, GS_SHAPE(LINE, 2)), 0, false); }
 static gs_node *running_back(gs_graph *g) { return gs_cumsum(input(g, GS_SHAPE(2, LINE)), 1, true); }
 static gs_node *largest(gs_graph *g) { return gs_max(input(g, GS_SHAPE(LINE, 3)), 0, false); }
 static gs_node *place(gs_graph *g) { return gs_argmax(input(g, GS_SHAPE(LINE, 3)), 0, false); }
-static gs_node *columns(gs_graph *g) { return gs_sum(input(g, GS_SHAPE(1100, 4, 70, 3)), GS_AXIS(0) | GS_AXIS(2), false); }
+static gs_node *columns(gs_graph *g)
+{
+    return gs_sum(input(g, GS_SHAPE(1100, 4, 70, 3)), GS_AXIS(0) | GS_AXIS(2), false);
+}
 static gs_node *rows(gs_graph *g) { return gs_sum(input(g, GS_SHAPE(3, 1 << 20)), GS_AXIS(1), false); }
 static gs_node *mean_plane(gs_graph *g) { return gs_adaptive_avg_pool2d(input(g, GS_SHAPE(1, 2, 280, 260)), 1, 1); }
 static gs_node *max_plane(gs_graph *g) { return gs_adaptive_max_pool2d(input(g, GS_SHAPE(1, 2, 280, 260)), 1, 1); }
@@ -159,8 +168,8 @@ static void compare(size_t c, const float *got, const char *how)
 
         memcpy(&v, &got[i], 4);
         if (!(fabs((y->dtype == GS_I32 ? (double)v : (double)got[i]) - want) <= 1e-5 * fmax(fabs(want), 1.0)))
-            fail_msg("%s, %s: element %lld is %g, not %g", cases[c].name, how, (long long)i, y->dtype == GS_I32 ? (double)v : (double)got[i],
-                     want);
+            fail_msg("%s, %s: element %lld is %g, not %g", cases[c].name, how, (long long)i,
+                     y->dtype == GS_I32 ? (double)v : (double)got[i], want);
     }
     for (int i = 0; i < g->n_inputs; i++) free((void *)feeds[i].data);
     gs_ref_free(&ref);
@@ -184,7 +193,8 @@ static void long_sums_are_split(void **state)
     const gs_device_info info = device->info;
 
     (void)state;
-    if (gs_device_loop_turns(device) != INT64_MAX) GS_SKIP("this device has a limit of its own, which the test before held");
+    if (gs_device_loop_turns(device) != INT64_MAX)
+        GS_SKIP("this device has a limit of its own, which the test before held");
     setenv("GESSO_GEMM", "tile", 1);
     device->info.local_is_global = false;
     for (size_t c = 0; c < GS_COUNT(cases); c++) {
@@ -197,13 +207,15 @@ static void long_sums_are_split(void **state)
         gs_graph_free(g);
         device->loop_turns = LIMIT;
         many = result(c, &split, &text);
-        if (!gs_test_contains(text, cases[c].kernel)) fail_msg("%s: no launch of %s in\n%s", cases[c].name, cases[c].kernel, text);
+        if (!gs_test_contains(text, cases[c].kernel))
+            fail_msg("%s: no launch of %s in\n%s", cases[c].name, cases[c].kernel, text);
         compare(c, many, "with a limit");
         device->loop_turns = INT64_MAX;
         one = result(c, &whole, NULL);
         if (split <= whole && cases[c].build != columns && cases[c].build != rows)
             fail_msg("%s: %d launches with a limit, %d without", cases[c].name, split, whole);
-        if (cases[c].exact && memcmp(one, many, bytes)) fail_msg("%s: split sums differ from whole ones", cases[c].name);
+        if (cases[c].exact && memcmp(one, many, bytes))
+            fail_msg("%s: split sums differ from whole ones", cases[c].name);
         free(one), free(many), free(text);
     }
     device->info = info;

@@ -136,7 +136,10 @@ static void pass(const conv_case *c, int op, double tol, const char *kernel, con
     gs_node *w = op != 2 ? input(g, GS_SHAPE(c->o, c->c / c->g, c->kh, c->kw), GS_F32) : NULL;
     gs_node *dy = op != 0 ? input(g, GS_SHAPE(c->n, c->o, oh, ow), GS_F32) : NULL;
 
-    check(g, op == 0 ? gs__node2(&gs_op_conv2d, x, w, &a) : op == 1 ? gs__node2(&gs_op_conv2d_dx, dy, w, &a) : gs__node2(&gs_op_conv2d_dw, x, dy, &a),
+    check(g,
+          op == 0   ? gs__node2(&gs_op_conv2d, x, w, &a)
+          : op == 1 ? gs__node2(&gs_op_conv2d_dx, dy, w, &a)
+                    : gs__node2(&gs_op_conv2d_dw, x, dy, &a),
           0, tol, kernel, what);
 }
 
@@ -203,7 +206,9 @@ static void winograd_off(void **state)
         gs_plan *p;
         char *text;
 
-        gs_output(g, "y", gs_conv2d(input(g, GS_SHAPE(1, 128, 64, 64), GS_F32), input(g, GS_SHAPE(128, 128, 3, 3), GS_F32), &(gs_conv2d_opts){ .pad = 1 }));
+        gs_output(g, "y",
+                  gs_conv2d(input(g, GS_SHAPE(1, 128, 64, 64), GS_F32), input(g, GS_SHAPE(128, 128, 3, 3), GS_F32),
+                            &(gs_conv2d_opts){ .pad = 1 }));
         assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .no_winograd = off, .dry_run = true }, &p));
         text = gs_plan_text(p);
         assert_int_equal(gs_test_contains(text, "wino_image"), cpu && !off);
@@ -245,13 +250,16 @@ static void conv_forms(void **state)
         gs_graph *g;
         gs_node *x, *w, *dy, *y;
 
-        if (!gs__cpu_forms(gs_device_get_info(device)) && strcmp(t[i].form, "tile") && strcmp(t[i].form, "direct") && strcmp(t[i].kernel, "gemm"))
+        if (!gs__cpu_forms(gs_device_get_info(device)) && strcmp(t[i].form, "tile") && strcmp(t[i].form, "direct") &&
+            strcmp(t[i].kernel, "gemm"))
             continue;
         g = gs_graph_new();
         x = t[i].op != 1 ? input(g, GS_SHAPE(t[i].n, t[i].c, t[i].h, t[i].h), GS_F32) : NULL;
         w = t[i].op != 2 ? input(g, GS_SHAPE(t[i].o, t[i].c, t[i].k, t[i].k), GS_F32) : NULL;
         dy = t[i].op != 0 ? input(g, GS_SHAPE(t[i].n, t[i].o, oh, oh), GS_F32) : NULL;
-        y = t[i].op == 0 ? gs__node2(&gs_op_conv2d, x, w, &a) : gs__node2(t[i].op == 1 ? &gs_op_conv2d_dx : &gs_op_conv2d_dw, t[i].op == 1 ? dy : x, t[i].op == 1 ? w : dy, &a);
+        y = t[i].op == 0 ? gs__node2(&gs_op_conv2d, x, w, &a)
+                         : gs__node2(t[i].op == 1 ? &gs_op_conv2d_dx : &gs_op_conv2d_dw, t[i].op == 1 ? dy : x,
+                                     t[i].op == 1 ? w : dy, &a);
         setenv("GESSO_CONV", t[i].form, 1);
         check(g, y, 0, 3e-6, t[i].kernel, t[i].kernel);
     }
@@ -278,9 +286,12 @@ static void folded_padding(void **state)
                 gs_graph *g = gs_graph_new();
                 gs_node *x = input(g, GS_SHAPE(cases[i].n, cases[i].c, cases[i].h, cases[i].w), GS_F32);
                 gs_node *wide = gs_pad2d(x, cases[i].mode, cases[i].p, cases[i].p, cases[i].p, cases[i].p), *out;
-                const gs_attr a = { .i = { cases[i].s, cases[i].s, 0, 0, 1, 1, dw ? cases[i].k : 0, dw ? cases[i].k : 0 } };
-                const int oh = (cases[i].h + 2 * cases[i].p - cases[i].k) / cases[i].s + 1, ow = (cases[i].w + 2 * cases[i].p - cases[i].k) / cases[i].s + 1;
-                const gs_shape other = dw ? GS_SHAPE(cases[i].n, cases[i].o, oh, ow) : GS_SHAPE(cases[i].o, cases[i].c, cases[i].k, cases[i].k);
+                const gs_attr a = { .i = { cases[i].s, cases[i].s, 0, 0, 1, 1, dw ? cases[i].k : 0,
+                                           dw ? cases[i].k : 0 } };
+                const int oh = (cases[i].h + 2 * cases[i].p - cases[i].k) / cases[i].s + 1,
+                          ow = (cases[i].w + 2 * cases[i].p - cases[i].k) / cases[i].s + 1;
+                const gs_shape other = dw ? GS_SHAPE(cases[i].n, cases[i].o, oh, ow)
+                                          : GS_SHAPE(cases[i].o, cases[i].c, cases[i].k, cases[i].k);
                 char what[64];
                 gs_plan *p;
                 char *text;
@@ -290,7 +301,8 @@ static void folded_padding(void **state)
                 gs_output(g, "folded", out);
                 assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
                 text = gs_plan_text(p);
-                if (gs_test_contains(text, "linmap")) fail_msg("%s: the padding is a launch of its own in\n%s", what, text);
+                if (gs_test_contains(text, "linmap"))
+                    fail_msg("%s: the padding is a launch of its own in\n%s", what, text);
                 free(text);
                 gs_plan_free(p);
                 check(g, out, 0, 1e-5, "", what);
@@ -307,7 +319,8 @@ static void padding_that_is_wanted(void **state)
     gs_node *y = gs_conv2d(x, input(g, GS_SHAPE(10, 9, 3, 3), GS_F32), NULL);
 
     (void)state;
-    check(g, gs_add(gs_sum(x, GS_ALL, false), gs_sum(y, GS_ALL, false)), 0, 1e-5, "linmap", "a padded picture with two readers");
+    check(g, gs_add(gs_sum(x, GS_ALL, false), gs_sum(y, GS_ALL, false)), 0, 1e-5, "linmap",
+          "a padded picture with two readers");
 }
 
 static void unknown_form(void **state)
@@ -361,8 +374,8 @@ static void index_lists(void **state)
         for (int j = 0; j < 3; j++) {
             gs_graph *g = gs_graph_new();
 
-            check(g, gs_scatter_add(input(g, GS_SHAPE(70, 9), GS_I32), input(g, GS_SHAPE(70, 9, e[i]), GS_F32), v[j]), v[j], 3e-6,
-                  "scatter_add", "scatter_add");
+            check(g, gs_scatter_add(input(g, GS_SHAPE(70, 9), GS_I32), input(g, GS_SHAPE(70, 9, e[i]), GS_F32), v[j]),
+                  v[j], 3e-6, "scatter_add", "scatter_add");
             g = gs_graph_new();
             check(g, gs_gather(input(g, GS_SHAPE(v[j], e[i]), GS_F32), input(g, GS_SHAPE(70, 9), GS_I32)), v[j], 0.0,
                   e[i] < 64 ? "gather" : "gather_rows", "gather");
@@ -401,8 +414,11 @@ static void random_tails(void **state)
             gs_graph *g = gs_graph_new();
             const gs_shape s = GS_SHAPE(count[i]);
 
-            check(g, k == 0 ? gs_random_uniform(g, s) : k == 1 ? gs_random_normal(g, s) : gs_random_bernoulli(g, s, 0.3), 0,
-                  k == 1 ? 1e-6 : 0.0, "random_", "random");
+            check(g,
+                  k == 0   ? gs_random_uniform(g, s)
+                  : k == 1 ? gs_random_normal(g, s)
+                           : gs_random_bernoulli(g, s, 0.3),
+                  0, k == 1 ? 1e-6 : 0.0, "random_", "random");
         }
 }
 
@@ -421,7 +437,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_cpu),
-        cmocka_unit_test(conv_few), cmocka_unit_test(winograd), cmocka_unit_test(winograd_off), cmocka_unit_test(folded_padding), cmocka_unit_test(padding_that_is_wanted),
+        cmocka_unit_test(conv_few),
+        cmocka_unit_test(winograd),
+        cmocka_unit_test(winograd_off),
+        cmocka_unit_test(folded_padding),
+        cmocka_unit_test(padding_that_is_wanted),
         cmocka_unit_test(conv_tile),
         cmocka_unit_test(conv_direct),
         cmocka_unit_test(conv_forms),

@@ -34,7 +34,8 @@ static void overwrite(follower *f, const gs_value *v)
         const gs_value *x = f->p->values[i];
 
         if (x == v || x->place != GS_PLACE_WORKSPACE || !f->valid[i] || x->buffer != v->buffer) continue;
-        if (x->offset + 4 * (size_t)x->count > v->offset && v->offset + 4 * (size_t)v->count > x->offset) f->valid[i] = false;
+        if (x->offset + 4 * (size_t)x->count > v->offset && v->offset + 4 * (size_t)v->count > x->offset)
+            f->valid[i] = false;
     }
 }
 
@@ -45,7 +46,8 @@ static void follow_launch(follower *f, const gs_launch *l)
     if (l->options) h = mix(h, l->options, strlen(l->options));
     h = mix(h, l->groups, sizeof l->groups);
     if (l->is_gemm) {
-        const int64_t g[] = { l->gemm.m, l->gemm.n, l->gemm.k, l->gemm.batch, l->gemm.ta, l->gemm.tb, l->gemm.stride_a, l->gemm.stride_b };
+        const int64_t g[] = { l->gemm.m,  l->gemm.n,  l->gemm.k,        l->gemm.batch,
+                              l->gemm.ta, l->gemm.tb, l->gemm.stride_a, l->gemm.stride_b };
 
         h = mix(h, g, sizeof g);
     }
@@ -57,7 +59,8 @@ static void follow_launch(follower *f, const gs_launch *l)
         h = mix(h, &arg->i, sizeof arg->i);
         h = mix(h, &arg->f, sizeof arg->f);
         if (!arg->value || arg->kind == GS_ARG_OUT) continue;
-        if (arg->kind == GS_ARG_IN && !f->valid[arg->value->id]) fail_msg("%s reads %s, which is no longer there", l->kernel, arg->value->name);
+        if (arg->kind == GS_ARG_IN && !f->valid[arg->value->id])
+            fail_msg("%s reads %s, which is no longer there", l->kernel, arg->value->name);
         h = mix(h, &f->content[arg->value->id], sizeof h);
     }
     for (int a = 0; a < l->n_args; a++) { /* writes */
@@ -186,7 +189,9 @@ static void grow(maker *m, int i)
 
     snprintf(name, sizeof name, "l%d", i);
     switch (pick(m, 9)) {
-    case 0: keep(m, gs_conv2d_layer(a, name, 8, 3, &(gs_conv2d_opts){ .pad = 1, .pad_mode = GS_PAD_REFLECT }, NULL)); break;
+    case 0:
+        keep(m, gs_conv2d_layer(a, name, 8, 3, &(gs_conv2d_opts){ .pad = 1, .pad_mode = GS_PAD_REFLECT }, NULL));
+        break;
     case 1: keep(m, gs_conv2d_layer(a, name, 8, 3, &(gs_conv2d_opts){ .pad = 1 }, &spectral)); break;
     case 2: keep(m, gs_batch_norm_layer(a, name, &training, NULL)); break;
     case 3: keep(m, gs_instance_norm(a, NULL, NULL, 1e-5)); break;
@@ -326,7 +331,9 @@ static void no_outer_product_in_memory(void **state)
     gs_adam(g, "opt", vars, grads, n, gs_const(g, 1e-3), NULL);
     assert_ok(gs_compile(g, null, NULL, &o, &p));
     for (int i = 0; i < p->n_values; i++)
-        if (p->values[i]->place == GS_PLACE_WORKSPACE && p->values[i]->count >= 256 * 256 * 16 && strstr(p->values[i]->name, "mul")) large++;
+        if (p->values[i]->place == GS_PLACE_WORKSPACE && p->values[i]->count >= 256 * 256 * 16 &&
+            strstr(p->values[i]->name, "mul"))
+            large++;
     assert_int_equal(large, 0);
     gs_plan_free(p);
     gs_graph_free(g);
@@ -383,7 +390,8 @@ static void same_bits_on_the_device(void **state)
         gs_plan_stats all, less;
         int n, m;
         float *want = run_program(d, seed, 0, &n, &all);
-        float *got = run_program(d, seed, all.state_bytes + all.constant_bytes + all.workspace_bytes * 4 / 5, &m, &less);
+        float *got = run_program(d, seed, all.state_bytes + all.constant_bytes + all.workspace_bytes * 4 / 5, &m,
+                                 &less);
 
         assert_true(less.again_launches > 0 && less.workspace_bytes < all.workspace_bytes);
         assert_int_equal(n, m);

@@ -84,7 +84,8 @@ static void test_resume(void **state)
 
     for (int checkpoint = 0; checkpoint <= 12; checkpoint += 4) {
         for (int broken = 0; broken < 4; broken++) {
-            char *dir = gs_test_tmpdir(), *csv = gs_path_join(dir, "metrics.csv"), *json = gs_path_join(dir, "metrics.jsonl");
+            char *dir = gs_test_tmpdir(), *csv = gs_path_join(dir, "metrics.csv"),
+                 *json = gs_path_join(dir, "metrics.jsonl");
 
             assert_ok(open_in(dir, -1, &m));
             steps(m, 1, 13); /* past the checkpoint, then stopped */
@@ -126,7 +127,8 @@ static void test_resume_odd(void **state)
     assert_ok(open_in(dir, 5, &m));
     steps(m, 1, 1);
     gs_metrics_close(m);
-    assert_fails(gs_metrics_open(dir, "metrics", other, 2, 5, &m), GS_EFORMAT, "metrics.csv: its columns are not those");
+    assert_fails(gs_metrics_open(dir, "metrics", other, 2, 5, &m), GS_EFORMAT,
+                 "metrics.csv: its columns are not those");
     assert_null(m);
     expect(dir, "metrics.csv", "step,epoch,loss_g,acc/real\n1,0,0.7,\n");
     assert_ok(gs_file_write(json, "{\"step\":1}\nrubbish\n", 19));

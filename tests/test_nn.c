@@ -45,9 +45,11 @@ static gs_node *data(gs_graph *g, gs_shape s, const float *v)
 static void bce_at_the_ends(void **state)
 {
     static const float s[6] = { 100, -100, 100, -100, 0, 0 }, t[6] = { 1, 1, 0, 0, 1, 0 };
-    static const float want[6] = { 0, 100, 100, 0, 0.693147181f, 0.693147181f }, slope[6] = { 0, -1, 1, 0, -0.5f, 0.5f };
+    static const float want[6] = { 0, 100, 100, 0, 0.693147181f, 0.693147181f },
+                       slope[6] = { 0, -1, 1, 0, -0.5f, 0.5f };
     gs_graph *g = gs_graph_new();
-    gs_node *x = gs_input(g, "x", GS_SHAPE(6), GS_F32), *l = gs_bce_with_logits(x, data(g, GS_SHAPE(6), t), GS_REDUCE_NONE), *d;
+    gs_node *x = gs_input(g, "x", GS_SHAPE(6), GS_F32),
+            *l = gs_bce_with_logits(x, data(g, GS_SHAPE(6), t), GS_REDUCE_NONE), *d;
     golden_exec *e;
     float *v, *dv;
 
@@ -106,7 +108,8 @@ static void hinge_and_kl(void **state)
 static void maxout_pieces(void **state)
 {
     /* k = 1 is linear; k = 2 with weights (w, 0) is ReLU(w x); the gradient of a tie goes to the first piece */
-    static const float x[4] = { 1, -2, 0.5f, 3 }, w[6] = { 1, 2, -1, 0.5f, 0.25f, -3 }, pairs[8] = { 1, 2, 0, 0, -1, 0.5f, 0, 0 };
+    static const float x[4] = { 1, -2, 0.5f, 3 }, w[6] = { 1, 2, -1, 0.5f, 0.25f, -3 },
+                       pairs[8] = { 1, 2, 0, 0, -1, 0.5f, 0, 0 };
     static const float tie[4] = { 2, 2, -1, -1 };
     gs_graph *g = gs_graph_new();
     gs_node *in = data(g, GS_SHAPE(2, 2), x), *t = gs_input(g, "t", GS_SHAPE(1, 4), GS_F32), *m = gs_maxout(t, 2), *d;
@@ -182,7 +185,8 @@ static void dropout_takes_a_mask(void **state)
     float *v;
 
     (void)state;
-    gs_output(g, "y", gs_dropout(data(g, GS_SHAPE(4), x), 0.5, &(gs_mode){ .train = true, .mask = given_mask }, "layer"));
+    gs_output(g, "y",
+              gs_dropout(data(g, GS_SHAPE(4), x), 0.5, &(gs_mode){ .train = true, .mask = given_mask }, "layer"));
     e = reference(g);
     assert_ok(golden_exec_feed(e, "mask", mask));
     assert_ok(golden_exec_run(e, 0, 0));
@@ -244,7 +248,8 @@ static void names_are_pytorchs(void **state)
     (void)state;
     gs_scope_push(g, "net");
     assert_int_equal(gs_node_dim(gs_linear_layer(x, "fc", 4, NULL), 1), 4);
-    y = gs_conv2d_layer(img, "conv", 5, 4, &(gs_conv2d_opts){ .stride = 2, .pad = 1 }, &(gs_layer_opts){ .spectral = &train });
+    y = gs_conv2d_layer(img, "conv", 5, 4, &(gs_conv2d_opts){ .stride = 2, .pad = 1 },
+                        &(gs_layer_opts){ .spectral = &train });
     assert_true(gs_shape_equal(gs_node_shape(y), GS_SHAPE(2, 5, 4, 4)));
     y = gs_conv_transpose2d_layer(y, "up", 7, 4, &(gs_conv2d_opts){ .stride = 2, .pad = 1 }, NULL);
     assert_true(gs_shape_equal(gs_node_shape(y), GS_SHAPE(2, 7, 8, 8)));
@@ -270,18 +275,28 @@ static void names_are_pytorchs(void **state)
 
 static void errors_name_the_layer(void **state)
 {
-    static const struct { const char *what, *scope; } cases[] = {
-        { "linear", "fc: linear: x 2,6, weight 3,5" }, { "bn", "bn: batch_norm: training needs more than one value" },
-        { "bn2", "bn2: batch_norm: wants (N,C,...), got rank 1" }, { "conv", "conv: conv2d: x 2,6" }, { "maxout", "maxout: the last axis of 2,6 is not a multiple of 4" },
-        { "dropout", "probability 1 is not in [0,1)" }, { "adam", "beta1 1" }, { "heads", "4 heads" }, { "softmax", "axis 5" },
-        { "bce", "target 2 is not in [0,1]" }, { "gru", "gru: wants x (N,T,I)" }, { "instance", "instance_norm: wants (N,C,...)" },
+    static const struct { const char *what, *scope;
+    } cases[] = {
+        { "linear", "fc: linear: x 2,6, weight 3,5" },
+        { "bn", "bn: batch_norm: training needs more than one value" },
+        { "bn2", "bn2: batch_norm: wants (N,C,...), got rank 1" },
+        { "conv", "conv: conv2d: x 2,6" },
+        { "maxout", "maxout: the last axis of 2,6 is not a multiple of 4" },
+        { "dropout", "probability 1 is not in [0,1)" },
+        { "adam", "beta1 1" },
+        { "heads", "4 heads" },
+        { "softmax", "axis 5" },
+        { "bce", "target 2 is not in [0,1]" },
+        { "gru", "gru: wants x (N,T,I)" },
+        { "instance", "instance_norm: wants (N,C,...)" },
     };
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(cases); i++) {
         const gs_mode train = { .train = true };
         gs_graph *g = gs_graph_new();
-        gs_node *x = gs_input(g, "x", GS_SHAPE(2, 6), GS_F32), *seq = gs_input(g, "seq", GS_SHAPE(2, 3, 6), GS_F32), *y = x;
+        gs_node *x = gs_input(g, "x", GS_SHAPE(2, 6), GS_F32), *seq = gs_input(g, "seq", GS_SHAPE(2, 3, 6), GS_F32),
+                *y = x;
         const char *w = cases[i].what;
 
         if (!strcmp(w, "linear")) gs_scope_push(g, "fc"), y = gs_linear(x, gs_full(g, GS_SHAPE(3, 5), 1), NULL);
@@ -308,7 +323,8 @@ static void errors_name_the_layer(void **state)
 static gs_node *penalised_net(gs_graph *g, gs_node *x)
 {
     const gs_mode train = { .train = true };
-    gs_node *h = gs_conv2d_layer(x, "conv1", 3, 3, &(gs_conv2d_opts){ .pad = 1 }, &(gs_layer_opts){ .spectral = &(gs_mode){ 0 } });
+    gs_node *h = gs_conv2d_layer(x, "conv1", 3, 3, &(gs_conv2d_opts){ .pad = 1 },
+                                 &(gs_layer_opts){ .spectral = &(gs_mode){ 0 } });
 
     h = gs_leaky_relu(h, 0.2);
     h = gs_avg_pool2d(h, &(gs_pool_opts){ .kernel = 2 });
@@ -336,7 +352,8 @@ static double penalty_at(gs_graph *g, gs_node *penalty, const gs_ref_feed *feeds
 static void gradient_penalty_by_differences(void **state)
 {
     gs_graph *g = gs_graph_new();
-    gs_node *x = gs_input(g, "x", GS_SHAPE(3, 2, 8, 8), GS_F32), *penalty = gs_gradient_penalty(penalised_net(g, x), x, GS_REDUCE_SUM, NULL);
+    gs_node *x = gs_input(g, "x", GS_SHAPE(3, 2, 8, 8), GS_F32),
+            *penalty = gs_gradient_penalty(penalised_net(g, x), x, GS_REDUCE_SUM, NULL);
     gs_node *wrt[32], *d[32];
     gs_var *vars[32];
     gs_ref_feed feeds[40];
@@ -377,7 +394,8 @@ static void gradient_penalty_by_differences(void **state)
             v[k] = at - h, down = penalty_at(g, penalty, feeds, n_feeds);
             v[k] = at;
             if (fabs((up - down) / (2 * h) - slope) > 1e-5 * fmax(largest, 1e-3))
-                fail_msg("%s[%zu]: %.9g by differences, %.9g by the graph", vars[i]->name, k, (up - down) / (2 * h), slope);
+                fail_msg("%s[%zu]: %.9g by differences, %.9g by the graph", vars[i]->name, k, (up - down) / (2 * h),
+                         slope);
             checked++;
         }
     }
@@ -396,7 +414,8 @@ static void classic_momentum(void **state)
     gs_graph *g = gs_graph_new();
     gs_var *p = gs_variable(g, "p", GS_SCALAR, GS_F32, (gs_init){ GS_INIT_CONST, 3, 0 }, true);
     gs_var *q = gs_variable(g, "q", GS_SCALAR, GS_F32, (gs_init){ GS_INIT_CONST, 3, 0 }, true);
-    gs_node *grad = gs_input(g, "g", GS_SCALAR, GS_F32), *lr = gs_input(g, "lr", GS_SCALAR, GS_F32), *m = gs_input(g, "mu", GS_SCALAR, GS_F32);
+    gs_node *grad = gs_input(g, "g", GS_SCALAR, GS_F32), *lr = gs_input(g, "lr", GS_SCALAR, GS_F32),
+            *m = gs_input(g, "mu", GS_SCALAR, GS_F32);
     double v = 0, want = 3;
     golden_exec *e;
     float got;
@@ -469,10 +488,18 @@ static void schedules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bce_at_the_ends), cmocka_unit_test(hinge_and_kl), cmocka_unit_test(maxout_pieces),
-        cmocka_unit_test(dropout_keeps_the_mean), cmocka_unit_test(dropout_takes_a_mask), cmocka_unit_test(batch_norm_passes),
-        cmocka_unit_test(names_are_pytorchs), cmocka_unit_test(errors_name_the_layer), cmocka_unit_test(gradient_penalty_by_differences),
-        cmocka_unit_test(classic_momentum), cmocka_unit_test(clamp_takes_the_named), cmocka_unit_test(schedules),
+        cmocka_unit_test(bce_at_the_ends),
+        cmocka_unit_test(hinge_and_kl),
+        cmocka_unit_test(maxout_pieces),
+        cmocka_unit_test(dropout_keeps_the_mean),
+        cmocka_unit_test(dropout_takes_a_mask),
+        cmocka_unit_test(batch_norm_passes),
+        cmocka_unit_test(names_are_pytorchs),
+        cmocka_unit_test(errors_name_the_layer),
+        cmocka_unit_test(gradient_penalty_by_differences),
+        cmocka_unit_test(classic_momentum),
+        cmocka_unit_test(clamp_takes_the_named),
+        cmocka_unit_test(schedules),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -111,8 +111,9 @@ static void test_extremes(void **state)
     };
     gs_graph *g = gs_graph_new();
     gs_node *in = gs_input(g, "x", GS_SHAPE(N), GS_F32), *one = gs_input(g, "one", GS_SHAPE(N), GS_F32);
-    gs_node *y[OPS] = { gs_sigmoid(in), gs_softplus(in), gs_tanh(in), gs_relu(in), gs_leaky_relu(in, 0.2), gs_clamp(in, -50, 50),
-                        gs_max2(in, one), gs_min2(in, one), gs_max2(one, in) };
+    gs_node *y[OPS] = { gs_sigmoid(in),   gs_softplus(in),        gs_tanh(in),
+                        gs_relu(in),      gs_leaky_relu(in, 0.2), gs_clamp(in, -50, 50),
+                        gs_max2(in, one), gs_min2(in, one),       gs_max2(one, in) };
     const float ones[N] = { 1, 1, 1, 1, 1, 1, 1, 1 };
     gs_plan *plan;
 

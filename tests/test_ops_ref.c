@@ -135,8 +135,8 @@ static void hold(problem *p, const gs_opcase *c, const char *what, gs_node *s, g
     numeric = (numeric - scalar(p, s)) / (2 * STEP);
     memcpy(p->at[k], keep, (size_t)count * sizeof *keep);
     if (!(fabs(numeric - analytic) <= 1e-6 * terms + 1e-10 * (1 + size)))
-        fail_msg("line %d: %s: %s by operand %d: %.12g by differences, %.12g by the rule", c->line, c->text, what, k, numeric,
-                 analytic);
+        fail_msg("line %d: %s: %s by operand %d: %.12g by differences, %.12g by the rule", c->line, c->text, what, k,
+                 numeric, analytic);
     free(keep);
     free(d);
 }
@@ -255,7 +255,8 @@ static void test_gradients(void **state)
 /* Along coordinate axes too, so that a rule cannot be right on the average only: one operand element at a time. */
 static void test_gradient_elements(void **state)
 {
-    static const char *const some[] = { "leaky_relu", "div", "max", "cumsum", "permute", "conv2d", "max_pool2d", "resize2d", "pow" };
+    static const char *const some[] = { "leaky_relu", "div",        "max",      "cumsum", "permute",
+                                        "conv2d",     "max_pool2d", "resize2d", "pow" };
     unsigned done = 0;
 
     (void)state;
@@ -284,8 +285,8 @@ static void test_gradient_elements(void **state)
                 numeric = (numeric - scalar(&p, d.s)) / (2 * STEP);
                 p.at[k][e] = x;
                 if (!(fabs(numeric - r.value[d.first[k]->id][e]) <= 1e-6 * (1 + fabs(numeric))))
-                    fail_msg("line %d: %s: operand %d, element %lld: %.10g by differences, %.10g by the rule", c->line, c->text,
-                             k, (long long)e, numeric, r.value[d.first[k]->id][e]);
+                    fail_msg("line %d: %s: operand %d, element %lld: %.10g by differences, %.10g by the rule", c->line,
+                             c->text, k, (long long)e, numeric, r.value[d.first[k]->id][e]);
             }
             gs_ref_free(&r);
         }
@@ -303,8 +304,8 @@ static void test_ties(void **state)
     gs_node *xa = gs_input(g, "a", GS_SHAPE(3), GS_F32), *xb = gs_input(g, "b", GS_SHAPE(3), GS_F32);
     gs_node *xz = gs_input(g, "z", GS_SHAPE(3), GS_F32), *xm = gs_input(g, "m", GS_SHAPE(3), GS_F32);
     const gs_ref_feed feeds[] = { { xa, a }, { xb, b }, { xz, z }, { xm, m } };
-    static const double want[8][3] = { { 1, 0, 1 }, { 0, 1, 0 }, { 1, 1, 0 }, { 0, 0, 1 }, { 0.25, 0.25, 1 }, { 0, 0, 1 },
-                                       { 1, 1, 0 }, { 0, 1, 0 } };
+    static const double want[8][3] = { { 1, 0, 1 },       { 0, 1, 0 }, { 1, 1, 0 }, { 0, 0, 1 },
+                                       { 0.25, 0.25, 1 }, { 0, 0, 1 }, { 1, 1, 0 }, { 0, 1, 0 } };
     gs_node *d[8];
     gs_ref_result r;
 
@@ -405,7 +406,8 @@ static void test_random(void **state)
 
     (void)state;
     statistics(gs_random_uniform(g, GS_SHAPE(N)), N, &mean, &var, &lo, &hi);
-    assert_true(lo >= 0 && hi < 1 && fabs(mean - 0.5) < 5 * sqrt(1.0 / 12) / root && fabs(var - 1.0 / 12) < 5 * 0.0745 / root);
+    assert_true(lo >= 0 && hi < 1 && fabs(mean - 0.5) < 5 * sqrt(1.0 / 12) / root &&
+                fabs(var - 1.0 / 12) < 5 * 0.0745 / root);
     statistics(gs_random_normal(g, GS_SHAPE(N)), N, &mean, &var, &lo, &hi);
     assert_true(fabs(mean) < 5 / root && fabs(var - 1) < 5 * sqrt(2) / root && lo < -3.5 && hi > 3.5 && hi < 6);
     statistics(gs_random_bernoulli(g, GS_SHAPE(N), 0.3), N, &mean, &var, &lo, &hi);
@@ -457,7 +459,8 @@ static void test_parser(void **state)
     int n;
 
     (void)state;
-    for (size_t i = 0; i < GS_COUNT(bad); i++) assert_fails(gs_opcase_parse(bad[i].line, 7, &c), GS_EFORMAT, bad[i].error);
+    for (size_t i = 0; i < GS_COUNT(bad); i++)
+        assert_fails(gs_opcase_parse(bad[i].line, 7, &c), GS_EFORMAT, bad[i].error);
     assert_true(gs_test_contains(gs_last_error(), "line 7"));
     assert_fails(gs_opcases_parse("# ok\n\nexp x=3 -> 3\nlog\n", &list, &n), GS_EFORMAT, "line 4");
     assert_null(list);

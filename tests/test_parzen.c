@@ -123,9 +123,11 @@ static void real_rows(void *user, int first, int n, float *out)
 /* Test pictures 0-7999 as samples, 8000-9999 as data: a table that was computed once in doubles. */
 static void table_of_real_digits(void **state)
 {
-    static const struct { double sigma, mean, se; } want[] = {
-        { 0.100000, -174.2588, 13.2568 }, { 0.129155, 125.8324, 7.9472 }, { 0.166810, 225.4005, 4.7643 }, { 0.215443, 204.7611, 2.8562 },
-        { 0.278256, 112.0645, 1.7125 },   { 0.359381, -23.8211, 1.0270 }, { 1.000000, -741.2718, 0.1376 },
+    static const struct { double sigma, mean, se;
+    } want[] = {
+        { 0.100000, -174.2588, 13.2568 }, { 0.129155, 125.8324, 7.9472 }, { 0.166810, 225.4005, 4.7643 },
+        { 0.215443, 204.7611, 2.8562 },   { 0.278256, 112.0645, 1.7125 }, { 0.359381, -23.8211, 1.0270 },
+        { 1.000000, -741.2718, 0.1376 },
     };
     const char *shared = gs_test_shared();
     char *dir = shared ? gs_path_join(shared, "data/mnist") : NULL;
@@ -154,9 +156,11 @@ static void table_of_real_digits(void **state)
         const int i = k < 6 ? (int)k : 9;
 
         assert_float_equal((float)sigma[i], (float)want[k].sigma, 1e-6f);
-        printf("sigma %.6f: %10.4f +- %.4f (%10.4f +- %.4f)\n", sigma[i], got[i].mean, got[i].se, want[k].mean, want[k].se);
+        printf("sigma %.6f: %10.4f +- %.4f (%10.4f +- %.4f)\n", sigma[i], got[i].mean, got[i].se, want[k].mean,
+               want[k].se);
         if (fabs(got[i].mean - want[k].mean) > 0.01 || fabs(got[i].se - want[k].se) > 2e-4)
-            fail_msg("sigma %.6f: %.4f +- %.4f, not %.4f +- %.4f", sigma[i], got[i].mean, got[i].se, want[k].mean, want[k].se);
+            fail_msg("sigma %.6f: %.4f +- %.4f, not %.4f +- %.4f", sigma[i], got[i].mean, got[i].se, want[k].mean,
+                     want[k].se);
     }
     assert_int_equal(gs_parzen_best(got, 10), 2);
     gs_parzen_free(p);

@@ -53,7 +53,8 @@ static void build_net(gs_graph *g)
         v1 = gs_add(gs_scale(gs_read(v), 0.999), gs_scale(gs_square(grad[i]), 0.001));
         c1 = gs_sub(gs_const(g, 1), gs_pow(gs_const(g, 0.5), t));
         c2 = gs_sub(gs_const(g, 1), gs_pow(gs_const(g, 0.999), t));
-        gs_assign(p, gs_sub(gs_read(p), gs_scale(gs_div(gs_div(m1, c1), gs_affine(gs_sqrt(gs_div(v1, c2)), 1, 1e-8)), 0.01)));
+        gs_assign(
+            p, gs_sub(gs_read(p), gs_scale(gs_div(gs_div(m1, c1), gs_affine(gs_sqrt(gs_div(v1, c2)), 1, 1e-8)), 0.01)));
         gs_assign(m, m1);
         gs_assign(v, v1);
     }
@@ -119,7 +120,8 @@ static void passes_change_nothing(void **state)
 
         assert_int_equal(n, m);
         for (int i = 0; i < n; i++)
-            if (fabsf(got[i] - want[i]) > 2e-5f * (1 + fabsf(want[i]))) fail_msg("without %s: element %d is %g, not %g", off[k], i, (double)got[i], (double)want[i]);
+            if (fabsf(got[i] - want[i]) > 2e-5f * (1 + fabsf(want[i])))
+                fail_msg("without %s: element %d is %g, not %g", off[k], i, (double)got[i], (double)want[i]);
         free(got);
     }
     free(want);
@@ -250,7 +252,8 @@ static void outer_products_are_fused(void **state)
     for (int form = 0; form < 4; form++) {
         const bool ta = form & 1, tb = form & 2;
         gs_graph *g = gs_graph_new();
-        gs_node *x = gs_input(g, "a", ta ? GS_SHAPE(1, M) : GS_SHAPE(M, 1), GS_F32), *v = gs_input(g, "b", tb ? GS_SHAPE(N, 1) : GS_SHAPE(1, N), GS_F32);
+        gs_node *x = gs_input(g, "a", ta ? GS_SHAPE(1, M) : GS_SHAPE(M, 1), GS_F32),
+                *v = gs_input(g, "b", tb ? GS_SHAPE(N, 1) : GS_SHAPE(1, N), GS_F32);
         gs_plan *p;
 
         gs_output(g, "y", gs_add(gs_matmul(x, v, ta, tb), gs_scale(gs_input(g, "w", GS_SHAPE(M, N), GS_F32), 0.5)));

@@ -45,8 +45,8 @@ static void show_difference(const char *path, const char *want, const char *got)
         got += b + (got[b] != 0);
         line++;
     }
-    fail_msg("%s:%d\n  stored   %.*s\n  compiled %.*s\n(GESSO_UPDATE_PLANS=1 stores the new plans)", path, line, (int)strcspn(want, "\n"), want,
-             (int)strcspn(got, "\n"), got);
+    fail_msg("%s:%d\n  stored   %.*s\n  compiled %.*s\n(GESSO_UPDATE_PLANS=1 stores the new plans)", path, line,
+             (int)strcspn(want, "\n"), want, (int)strcspn(got, "\n"), got);
 }
 
 static void plans_are_as_stored(void **state)

@@ -35,7 +35,8 @@ static result run(const char *icds, const char *environment, const char *argumen
     result r;
     int status;
 
-    gs_str_printf(&command, "D='%s'; OCL_ICD_VENDORS='%s/' GESSO_GEMM=tile %s '%s' %s >'%s' 2>'%s'", dir, icds, environment, program, arguments, out, err);
+    gs_str_printf(&command, "D='%s'; OCL_ICD_VENDORS='%s/' GESSO_GEMM=tile %s '%s' %s >'%s' 2>'%s'", dir, icds,
+                  environment, program, arguments, out, err);
     status = system(command.data);
     r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     r.out = gs_test_slurp(out);
@@ -51,23 +52,27 @@ static void says(const result *r, const char *part)
     if (part && !strstr(r->err, part)) fail_msg("wanted \"%s\" in: %s", part, r->err);
 }
 
-static const char train[] = "train configs/cgan_cdcgan.ini --set data.dataset=digits --set data.n_digits=256 --set sample.sample_interval=0 "
-                            "--steps 1 --device faulty --run \"$D/run$$\"";
+static const char train[] =
+    "train configs/cgan_cdcgan.ini --set data.dataset=digits --set data.n_digits=256 --set sample.sample_interval=0 "
+    "--steps 1 --device faulty --run \"$D/run$$\"";
 
 /* Each fault of the driver: status 1, and a sentence with the device, its driver and, where one is at fault, the kernel. */
 static void faults_are_told(void **state)
 {
-    static const struct { const char *fault, *part1, *part2, *part3; } cases[] = {
+    static const struct { const char *fault, *part1, *part2, *part3;
+    } cases[] = {
         {"none", "no device \"faulty\"", NULL, NULL},
         {"hidden", "Faulty GPU", "is gone; is its driver still running?", NULL},
         {"off", "device opencl:0:0 (\"Faulty GPU\", driver 6.6.6)", "its driver has no compiler", NULL},
         {"context", "device \"Faulty GPU\" (driver 6.6.6): cannot open the device", "no longer available", NULL},
-        {"nocompiler", "does not build on device \"Faulty GPU\" (opencl:0:0, driver 6.6.6)", "CL_COMPILER_NOT_AVAILABLE", "choose another device"},
+        {"nocompiler", "does not build on device \"Faulty GPU\" (opencl:0:0, driver 6.6.6)",
+         "CL_COMPILER_NOT_AVAILABLE", "choose another device"},
         {"memory", "device \"Faulty GPU\" (driver 6.6.6): cannot allocate", "use a smaller batch", NULL},
-        {"launchmemory", "device \"Faulty GPU\" (driver 6.6.6): kernel ", "has no memory for a buffer", "use a smaller batch"},
+        {"launchmemory", "device \"Faulty GPU\" (driver 6.6.6): kernel ", "has no memory for a buffer",
+         "use a smaller batch"},
         {"lost", "device \"Faulty GPU\" (driver 6.6.6): kernel ", "the device is no longer available", NULL},
-        {"build=random_normal", "kernel random_normal: random.cl does not build on device \"Faulty GPU\" (driver 6.6.6", "CL_BUILD_PROGRAM_FAILURE",
-         "this compiler does not like random_normal"},
+        {"build=random_normal", "kernel random_normal: random.cl does not build on device \"Faulty GPU\" (driver 6.6.6",
+         "CL_BUILD_PROGRAM_FAILURE", "this compiler does not like random_normal"},
     };
 
     (void)state;
@@ -91,7 +96,9 @@ static void variants_that_do_not_build_are_replaced(void **state)
     result r = run(only, "FAKE_ICD='build=SIDE=16'", train);
 
     (void)state;
-    says(&r, "warning: Faulty GPU (opencl:0:0): conv.y/tile:16 does not build and is not used: kernel conv_tile: conv_tile.cl does not build");
+    says(
+        &r,
+        "warning: Faulty GPU (opencl:0:0): conv.y/tile:16 does not build and is not used: kernel conv_tile: conv_tile.cl does not build");
     says(&r, "conv.dw/tile:16 does not build");
     says(&r, "gemm/tile:16 does not build");
     if (r.status != 0) fail_msg("status %d: %s", r.status, r.err);
@@ -204,7 +211,8 @@ static void platforms_work_side_by_side(void **state)
     for (int i = 0; i < n && n_sides < 7; i++) {
         gs_device *d;
 
-        if (!list[i].compiler || strcmp(list[i].platform, last) == 0 || strcmp(list[i].platform, "Clover") == 0) continue;
+        if (!list[i].compiler || strcmp(list[i].platform, last) == 0 || strcmp(list[i].platform, "Clover") == 0)
+            continue;
         snprintf(last, sizeof last, "%s", list[i].platform);
         assert_ok(gs_device_open(list[i].id, &d));
         printf("platform %s, device %s\n", list[i].platform, list[i].name);
@@ -225,17 +233,20 @@ static void platforms_work_side_by_side(void **state)
         for (int i = n_sides; i-- > 0;) assert_ok(gs_plan_fetch(sides[i].p, "y", y[i]));
     }
     for (int i = 0; i < n_sides; i++) {
-        const bool computes = strcmp(gs_device_get_info(sides[i].d)->platform, "Faulty OpenCL") && gs_device_get_info(sides[i].d)->kind != GS_NULL;
+        const bool computes = strcmp(gs_device_get_info(sides[i].d)->platform, "Faulty OpenCL") &&
+                              gs_device_get_info(sides[i].d)->kind != GS_NULL;
         int first = 0;
 
         while (!strcmp(gs_device_get_info(sides[first].d)->platform, "Faulty OpenCL")) first++;
         for (int k = 0; k < N * N; k++)
             if (computes ? !(fabsf(y[i][k] - y[first][k]) <= 1e-4f) : y[i][k] != 0)
-                fail_msg("%s: element %d is %g, %s has %g", gs_device_get_info(sides[i].d)->platform, k, (double)y[i][k],
-                         gs_device_get_info(sides[first].d)->platform, (double)y[first][k]);
+                fail_msg("%s: element %d is %g, %s has %g", gs_device_get_info(sides[i].d)->platform, k,
+                         (double)y[i][k], gs_device_get_info(sides[first].d)->platform, (double)y[first][k]);
     }
     for (int i = n_sides; i-- > 0;) close_side(&sides[i]);
-    if (real < 2) GS_SKIP("fewer than two platforms that compute (Debian: pocl-opencl-icd, mesa-opencl-icd); the others worked side by side");
+    if (real < 2)
+        GS_SKIP(
+            "fewer than two platforms that compute (Debian: pocl-opencl-icd, mesa-opencl-icd); the others worked side by side");
 }
 
 /* ---- preparing ---- */
@@ -282,7 +293,8 @@ int main(void)
         cmocka_unit_test(both_ways_to_name_a_device_agree),
         cmocka_unit_test(platforms_work_side_by_side),
     };
-    static const char *const clear[] = {"GESSO_DEVICE", "GESSO_OFF", "GESSO_GEMM", "GESSO_CONV", "GESSO_DEBUG", "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH"};
+    static const char *const clear[] = {"GESSO_DEVICE", "GESSO_OFF",         "GESSO_GEMM",        "GESSO_CONV",
+                                        "GESSO_DEBUG",  "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH"};
     const char *build = getenv("GESSO_BUILD");
     char path[4096], driver[4200], *all;
     const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);

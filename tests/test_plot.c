@@ -172,8 +172,9 @@ static void test_confusion(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_grid_pixels), cmocka_unit_test(test_grid_colours_and_labels), cmocka_unit_test(test_ticks),
-        cmocka_unit_test(test_chart), cmocka_unit_test(test_confusion),
+        cmocka_unit_test(test_grid_pixels), cmocka_unit_test(test_grid_colours_and_labels),
+        cmocka_unit_test(test_ticks),       cmocka_unit_test(test_chart),
+        cmocka_unit_test(test_confusion),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -26,8 +26,9 @@
 static char *tmp, *config;
 
 /* Batches of 800 "bars": 80 an epoch; every output that a run has. */
-static const char ini[] = "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nn_epochs = 3\nlog_every = 7\n"
-                          "[checkpoint]\nevery = 25\nkeep = 0\n[sample]\nn_row = 2\nsample_interval_batches = 60\n[log]\nplots = 0\n";
+static const char ini[] =
+    "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nn_epochs = 3\nlog_every = 7\n"
+    "[checkpoint]\nevery = 25\nkeep = 0\n[sample]\nn_row = 2\nsample_interval_batches = 60\n[log]\nplots = 0\n";
 
 typedef struct job {
     const char *dir;
@@ -67,8 +68,14 @@ static void on_warning(const char *text, void *user)
 static void child(const job *j)
 {
     watcher w = { j, 0 };
-    gs_train_opts o = { .config = config, .run = j->dir, .set = j->set, .n_set = j->n_set, .steps = j->steps, .resume = j->resume,
-                        .line = on_line, .user = &w };
+    gs_train_opts o = { .config = config,
+                        .run = j->dir,
+                        .set = j->set,
+                        .n_set = j->n_set,
+                        .steps = j->steps,
+                        .resume = j->resume,
+                        .line = on_line,
+                        .user = &w };
     gs_str err = { 0 }, warn = { 0 };
     gs_status st;
     int null = open("/dev/null", O_WRONLY);
@@ -118,8 +125,9 @@ static void ends_with(const job *j, int status, int wanted)
         gs_str err = { 0 };
 
         gs_str_printf(&err, "%s.err", j->dir);
-        fail_msg("ended with %s %d, wanted exit %d: %s", WIFEXITED(status) ? "exit" : "signal", WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
-                 wanted, gs_file_exists(err.data) ? gs_test_slurp(err.data) : "");
+        fail_msg("ended with %s %d, wanted exit %d: %s", WIFEXITED(status) ? "exit" : "signal",
+                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status), wanted,
+                 gs_file_exists(err.data) ? gs_test_slurp(err.data) : "");
     }
 }
 
@@ -164,7 +172,8 @@ static void explain(const char *a, const char *b)
         size_t at = 0;
 
         while (u && at < t->bytes && at < u->bytes && t->data[at] == u->data[at]) at++;
-        if (!u || at < t->bytes) fail_msg("%s and %s differ: tensor %s from byte %zu of %zu on", a, b, t->name, at, t->bytes);
+        if (!u || at < t->bytes)
+            fail_msg("%s and %s differ: tensor %s from byte %zu of %zu on", a, b, t->name, at, t->bytes);
     }
     for (int i = 0; i < gs_st_meta_count(f); i++) {
         const char *key, *text, *other;
@@ -214,8 +223,9 @@ static char *reference; /* the folder of the run that nothing disturbs */
 /* All that a finished run leaves is the same as the reference's. */
 static void like_reference(const char *dir)
 {
-    static const char *const names[] = { "metrics.csv", "metrics.jsonl", "epochs.csv", "epochs.jsonl", "samples/epoch_0003.png",
-                                         "samples/batch_00000180.png", "config.ini" };
+    static const char *const names[] = { "metrics.csv",  "metrics.jsonl",          "epochs.csv",
+                                         "epochs.jsonl", "samples/epoch_0003.png", "samples/batch_00000180.png",
+                                         "config.ini" };
 
     /* The checkpoints kept on the way first, since they tell where two runs part. */
     for (int64_t step = 25; step < STEPS; step += 25) same_checkpoint(reference, dir, step);
@@ -348,7 +358,8 @@ static int tune(bool forget)
 
     if (gs_device_open(NULL, &d) != GS_OK) return 1;
     if (forget) return gs_tuning_forget_choices(d) != GS_OK;
-    if (gs_setup_load(config, NULL, 0, &setup) != GS_OK || setup->system->build_step(setup->model, g, 800) != GS_OK) return 1;
+    if (gs_setup_load(config, NULL, 0, &setup) != GS_OK || setup->system->build_step(setup->model, g, 800) != GS_OK)
+        return 1;
     if (gs_compile(g, d, NULL, &(gs_compile_opts){ .dry_run = true }, &p) != GS_OK) return 1;
     n = gs_plan_uses(p, &uses);
     for (int i = 0; i < n; i++) {
@@ -411,7 +422,8 @@ static void warned(const char *dir, const char *part)
 static void test_tuned_meanwhile(void **state)
 {
     char *folder = in(tmp, "tuning"), *former = getenv("GESSO_TUNING") ? gs_xstrdup(getenv("GESSO_TUNING")) : NULL;
-    char *plain = dir_named("plain"), *whole = dir_named("tuned"), *parts = dir_named("tuned_parts"), *untuned = dir_named("plain_parts"), *copy;
+    char *plain = dir_named("plain"), *whole = dir_named("tuned"), *parts = dir_named("tuned_parts"),
+         *untuned = dir_named("plain_parts"), *copy;
 
     (void)state;
     setenv("GESSO_TUNING", folder, 1);
@@ -489,7 +501,11 @@ static void test_bad_numbers(void **state)
 
     (void)state;
     /* The first update throws the weights out; the second step's losses show it, though they are read at the seventh only. */
-    run((job){ .dir = dir, .set = { "train.lr=1", "train.lr_min=0", "train.optimizer=sgd", "train.d_loss_scale=1000", "checkpoint.every=1" }, .n_set = 5 }, 1);
+    run((job){ .dir = dir,
+               .set = { "train.lr=1", "train.lr_min=0", "train.optimizer=sgd", "train.d_loss_scale=1000",
+                        "checkpoint.every=1" },
+               .n_set = 5 },
+        1);
     says(dir, "loss is ");
     says(dir, "parameter ");
     says(dir, "the last good checkpoint is ");
@@ -513,7 +529,11 @@ static void test_bad_numbers(void **state)
         free(path);
     }
     free(steps);
-    run((job){ .dir = none, .set = { "train.lr=10", "train.lr_min=0", "train.optimizer=sgd", "train.d_loss_scale=1000", "train.log_every=10" }, .n_set = 5 }, 1);
+    run((job){ .dir = none,
+               .set = { "train.lr=10", "train.lr_min=0", "train.optimizer=sgd", "train.d_loss_scale=1000",
+                        "train.log_every=10" },
+               .n_set = 5 },
+        1);
     says(none, "step ");
     says(none, "there is no checkpoint");
     free(ckpts), free(dir), free(none);
@@ -562,8 +582,13 @@ static void test_whose_folder_it_is(void **state)
     says(dir, "[train] beta1 was 0.5");
     run((job){ .dir = dir, .resume = true, .set = { "train.seed=1" }, .n_set = 1 }, 2);
     says(dir, "[train] seed was 0");
-    run((job){ .dir = dir, .resume = true, .steps = 12, .set = { "train.n_epochs=9", "train.log_every=3", "checkpoint.keep=1", "log.events=0",
-                                                                 "sample.n_row=4", "run.device=cpu" }, .n_set = 6 }, 0);
+    run((job){ .dir = dir,
+               .resume = true,
+               .steps = 12,
+               .set = { "train.n_epochs=9", "train.log_every=3", "checkpoint.keep=1", "log.events=0", "sample.n_row=4",
+                        "run.device=cpu" },
+               .n_set = 6 },
+        0);
     fd = open(dir, O_RDONLY | O_DIRECTORY);
     assert_true(fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0); /* as another process would */
     run((job){ .dir = dir, .resume = true }, 2);

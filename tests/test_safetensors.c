@@ -91,7 +91,8 @@ static void test_hostile(void **state)
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":1,\"data_offsets\":[0,4]}}", 4, "shape is not a list");
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "no data_offsets");
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "unknown key 'x'");
-    refuse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "repeated key 'dtype'");
+    refuse("{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+           "repeated key 'dtype'");
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 4, "not two whole numbers");
     refuse("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0]}}", 4, "not two whole numbers");
     /* shapes */
@@ -111,11 +112,15 @@ static void test_hostile(void **state)
     refuse("{" T("a", "F32", "[2]", "0", "4") "}", 4, "want 8 bytes");
     refuse("{" T("a", "F32", "[1]", "0", "4") "}", 5, "1 bytes at the end belong to no tensor");
     refuse("{" T("a", "F32", "[1]", "4", "8") "}", 8, "'a': data offset 4: bytes before it belong to no tensor");
-    refuse("{" T("a", "F32", "[2]", "0", "8") "," T("b", "F32", "[1]", "4", "8") "}", 8, "'b': data offset 4: overlaps");
-    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[1]", "0", "4") "}", 4, "'b': data offset 0: overlaps");
-    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[1]", "5", "9") "}", 9, "'b': data offset 5: bytes before");
+    refuse("{" T("a", "F32", "[2]", "0", "8") "," T("b", "F32", "[1]", "4", "8") "}", 8,
+           "'b': data offset 4: overlaps");
+    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[1]", "0", "4") "}", 4,
+           "'b': data offset 0: overlaps");
+    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[1]", "5", "9") "}", 9,
+           "'b': data offset 5: bytes before");
     /* an empty tensor inside another one */
-    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[0]", "2", "2") "}", 4, "'b': data offset 2: overlaps");
+    refuse("{" T("a", "F32", "[1]", "0", "4") "," T("b", "F32", "[0]", "2", "2") "}", 4,
+           "'b': data offset 2: overlaps");
     /* names */
     refuse("{" T("a", "U8", "[1]", "0", "1") "," T("a", "U8", "[1]", "1", "2") "}", 2, "'a' is there twice");
     refuse("{" T("a", "U8", "[1]", "0", "1") "," T("\\u0061", "U8", "[1]", "1", "2") "}", 2, "'a' is there twice");
@@ -143,7 +148,8 @@ static void test_header_length(void **state)
         assert_fails(gs_st_open_memory(p, size, "x", &f), GS_EFORMAT, "x: offset 0: header of");
         free(p);
     }
-    for (size_t n = 0; n < 8; n++) assert_fails(gs_st_open_memory("\2\0\0\0\0\0\0", n, "x", &f), GS_EFORMAT, "too short");
+    for (size_t n = 0; n < 8; n++)
+        assert_fails(gs_st_open_memory("\2\0\0\0\0\0\0", n, "x", &f), GS_EFORMAT, "too short");
 }
 
 /* So many values that the JSON tree would take gigabytes. */
@@ -259,11 +265,23 @@ static void test_conversions(void **state)
         uint64_t bits;
         double want;
     } c[] = {
-        {GS_ST_F16, 0x3c00, 1}, {GS_ST_F16, 0xc100, -2.5}, {GS_ST_F16, 0x0001, 0x1p-24}, {GS_ST_F16, 0x83ff, -1023 * 0x1p-24},
-        {GS_ST_F16, 0x0400, 0x1p-14}, {GS_ST_F16, 0x7bff, 65504}, {GS_ST_F16, 0x7c00, INFINITY}, {GS_ST_F16, 0xfc00, -INFINITY},
-        {GS_ST_BF16, 0x3f80, 1}, {GS_ST_BF16, 0xc020, -2.5}, {GS_ST_F64, 0x3fb999999999999a, 0.1f},
-        {GS_ST_I64, (uint64_t)-7, -7}, {GS_ST_I32, 0xfffffff9, -7}, {GS_ST_I16, 0xfff9, -7}, {GS_ST_I8, 0xf9, -7},
-        {GS_ST_U8, 0xf9, 249}, {GS_ST_BOOL, 2, 1},
+        {GS_ST_F16, 0x3c00, 1},
+        {GS_ST_F16, 0xc100, -2.5},
+        {GS_ST_F16, 0x0001, 0x1p-24},
+        {GS_ST_F16, 0x83ff, -1023 * 0x1p-24},
+        {GS_ST_F16, 0x0400, 0x1p-14},
+        {GS_ST_F16, 0x7bff, 65504},
+        {GS_ST_F16, 0x7c00, INFINITY},
+        {GS_ST_F16, 0xfc00, -INFINITY},
+        {GS_ST_BF16, 0x3f80, 1},
+        {GS_ST_BF16, 0xc020, -2.5},
+        {GS_ST_F64, 0x3fb999999999999a, 0.1f},
+        {GS_ST_I64, (uint64_t)-7, -7},
+        {GS_ST_I32, 0xfffffff9, -7},
+        {GS_ST_I16, 0xfff9, -7},
+        {GS_ST_I8, 0xf9, -7},
+        {GS_ST_U8, 0xf9, 249},
+        {GS_ST_BOOL, 2, 1},
     };
 
     (void)state;

@@ -16,11 +16,13 @@
 
 static char *tmp;
 
-static const char bars_ini[] = "[model]\nsystem = cgan\nprofile = bars\n[log]\nevents = 0\nplots = 0\n[sample]\nsample_interval = 0\n";
+static const char bars_ini[] =
+    "[model]\nsystem = cgan\nprofile = bars\n[log]\nevents = 0\nplots = 0\n[sample]\nsample_interval = 0\n";
 
 /* Small pictures from the drawn digits: 12 of them at 10 x 10 pixels in batches of 5. */
-static const char tiny_ini[] = "[model]\nsystem = cgan\nprofile = bars\nimage_size = 10\n[data]\ndataset = digits\nn_digits = 12\nresize = bilinear\n"
-                               "[train]\nbatch_size = 5\nn_epochs = 2\nlog_every = 1\n[sample]\nn_row = 3\n";
+static const char tiny_ini[] =
+    "[model]\nsystem = cgan\nprofile = bars\nimage_size = 10\n[data]\ndataset = digits\nn_digits = 12\nresize = bilinear\n"
+    "[train]\nbatch_size = 5\nn_epochs = 2\nlog_every = 1\n[sample]\nn_row = 3\n";
 
 static char *write_file(const char *name, const char *text)
 {
@@ -39,11 +41,14 @@ static void keep_line(void *user, const char *text)
     gs_str_printf(&((lines *)user)->text, "%s\n", text);
 }
 
-static gs_status train(const char *ini, const char *text, const char *dir, const char *const *set, int n, gs_train_result *out, lines *log)
+static gs_status train(const char *ini, const char *text, const char *dir, const char *const *set, int n,
+                       gs_train_result *out, lines *log)
 {
     char *config = write_file(ini, text);
     lines own = { { 0 } };
-    const gs_train_opts o = { .config = config, .run = dir, .set = set, .n_set = n, .line = keep_line, .user = log ? log : &own };
+    const gs_train_opts o = {
+        .config = config, .run = dir, .set = set, .n_set = n, .line = keep_line, .user = log ? log : &own
+    };
     const gs_status st = gs_train(&o, out);
 
     gs_str_free(&own.text);
@@ -134,8 +139,8 @@ static void test_bars_are_learned(void **state)
 
 static void test_dropout_after_the_output_ruins_it(void **state)
 {
-    const char *set[] = { "model.g_output_dropout=0.5", "model.allow_output_dropout=1", "train.n_epochs=2", "train.log_every=10",
-                          "checkpoint.every=100000" };
+    const char *set[] = { "model.g_output_dropout=0.5", "model.allow_output_dropout=1", "train.n_epochs=2",
+                          "train.log_every=10", "checkpoint.every=100000" };
     char *dir = run_dir("ruined"), *refused = run_dir("refused");
     verdict v;
 
@@ -144,7 +149,8 @@ static void test_dropout_after_the_output_ruins_it(void **state)
     assert_false(gs_dir_exists(refused));
     assert_ok(train("bars.ini", bars_ini, dir, set, 5, NULL, NULL));
     v = judge_bars(dir);
-    print_message("dropout after tanh: D loss %.4f, G loss %.2f, rms %.3f\n", column_mean(dir, "d_loss", 1800), column_mean(dir, "g_loss", 1800), v.rms);
+    print_message("dropout after tanh: D loss %.4f, G loss %.2f, rms %.3f\n", column_mean(dir, "d_loss", 1800),
+                  column_mean(dir, "g_loss", 1800), v.rms);
     assert_true(column_mean(dir, "d_loss", 1800) < 0.05);
     assert_true(column_mean(dir, "g_loss", 1800) > 8);
     assert_true(v.rms > 0.4);
@@ -179,14 +185,16 @@ static bool same_tensors(const char *a, const char *b, const char *prefix)
 
 static void test_each_update_moves_its_own_network(void **state)
 {
-    static const char *const orders[] = { "train.update_order=g_first_reuse", "train.update_order=d_first_fresh", "train.update_order=simultaneous" };
+    static const char *const orders[] = { "train.update_order=g_first_reuse", "train.update_order=d_first_fresh",
+                                          "train.update_order=simultaneous" };
 
     (void)state;
     for (int i = 0; i < 3; i++) {
         gs_train_result r[3];
 
         for (int k = 0; k < 3; k++) { /* neither learns; G alone; D alone */
-            const char *set[] = { orders[i], "train.steps=3", k == 1 ? "train.lr=1e-2" : "train.lr=0", k == 2 ? "train.lr_d=1e-2" : "train.lr_d=0" };
+            const char *set[] = { orders[i], "train.steps=3", k == 1 ? "train.lr=1e-2" : "train.lr=0",
+                                  k == 2 ? "train.lr_d=1e-2" : "train.lr_d=0" };
             char name[32], *dir;
 
             snprintf(name, sizeof name, "moves%d%d", i, k);
@@ -214,8 +222,14 @@ static int count_lines(const char *text, const char *begin)
 static void test_log_and_files(void **state)
 {
     char *dir = run_dir("tiny"), *path;
-    const char *names[] = { "samples/epoch_0001.png", "samples/epoch_0002.png", "plots/loss.png", "plots/scores.png", "config.ini", "log.txt",
-                            "metrics.jsonl", "epochs.jsonl" };
+    const char *names[] = { "samples/epoch_0001.png",
+                            "samples/epoch_0002.png",
+                            "plots/loss.png",
+                            "plots/scores.png",
+                            "config.ini",
+                            "log.txt",
+                            "metrics.jsonl",
+                            "epochs.jsonl" };
     lines log = { { 0 } };
     gs_metrics_table batch, epoch;
     gs_train_result r;
@@ -291,7 +305,8 @@ static void test_means_of_rare_lines(void **state)
 static void test_last_batches(void **state)
 {
     const char *drop[] = { "train.drop_last=1" };
-    const char *norm[] = { "model.profile=embed", "data.n_digits=11", "model.image_size=10", "train.lr_steps=", "train.batch_size=5" };
+    const char *norm[] = { "model.profile=embed", "data.n_digits=11", "model.image_size=10",
+                           "train.lr_steps=", "train.batch_size=5" };
     char *a = run_dir("drop"), *b = run_dir("norm");
     gs_train_result r;
 
@@ -306,8 +321,13 @@ static void test_last_batches(void **state)
 
 static void test_grids_by_batches_and_columns(void **state)
 {
-    const char *set[] = { "sample.sample_interval_batches=4", "sample.grid_layout=column_class", "sample.grid_z=fresh", "sample.sample_mode=train",
-                          "sample.sample_interval=0", "log.plots=0", "log.events=0" };
+    const char *set[] = { "sample.sample_interval_batches=4",
+                          "sample.grid_layout=column_class",
+                          "sample.grid_z=fresh",
+                          "sample.sample_mode=train",
+                          "sample.sample_interval=0",
+                          "log.plots=0",
+                          "log.events=0" };
     char *dir = run_dir("columns"), *path;
     gs_image img;
 
@@ -372,7 +392,8 @@ static void test_sampler(void **state)
 }
 
 /* A copy of a checkpoint as a plain file; leaves out, renames or reshapes one tensor; other metadata where given. */
-static char *altered(const char *from, const char *name, const char *leave_out, const char *rename, const char *meta, const char *value)
+static char *altered(const char *from, const char *name, const char *leave_out, const char *rename, const char *meta,
+                     const char *value)
 {
     char *path = gs_path_join(tmp, name);
     gs_st_writer *w = gs_st_writer_new();

@@ -68,7 +68,8 @@ static void run_both(gs_device *d, char conv[GS_TUNING_NAME], char gemm[GS_TUNIN
     }
     assert_int_equal(gs_plan_uses(p, &uses), 2);
     for (int i = 0; i < 2; i++)
-        gs_variant_name(uses[i].problem.family, uses[i].variant, uses[i].problem.family == GS_FAMILY_GEMM ? gemm : conv);
+        gs_variant_name(uses[i].problem.family, uses[i].variant,
+                        uses[i].problem.family == GS_FAMILY_GEMM ? gemm : conv);
     assert_ok(gs_plan_run(p, 0, 0));
     assert_ok(gs_plan_fetch(p, "y", y));
     assert_ok(gs_plan_fetch(p, "z", z));
@@ -130,7 +131,9 @@ static void nothing_is_left_to_use(void **state)
     gs_plan *p;
 
     (void)state;
-    gs_output(g, "z", gs_matmul(gs_input(g, "a", GS_SHAPE(3, 4), GS_F32), gs_input(g, "b", GS_SHAPE(4, 5), GS_F32), false, false));
+    gs_output(
+        g, "z",
+        gs_matmul(gs_input(g, "a", GS_SHAPE(3, 4), GS_F32), gs_input(g, "b", GS_SHAPE(4, 5), GS_F32), false, false));
     for (const gs_variant *v = gs_family_variants(GS_FAMILY_GEMM); v->name; v++) {
         char name[GS_TUNING_NAME];
 
@@ -183,10 +186,24 @@ static void choices_are_taken(void **state)
 
 static void classes(void **state)
 {
-    static const struct { int64_t m; const char *want; } t[] = { { 1, "m1," }, { 2, "m2," }, { 3, "m3," }, { 4, "m4," }, { 5, "m6," }, { 7, "m8," },
-                                                                 { 9, "m12," }, { 96, "m96," }, { 97, "m128," }, { 784, "m1024," } };
-    gs_problem q = { .family = GS_FAMILY_CONV_DW, .conv = { .kind = GS_CONV_DW, .n = 3, .xc = 64, .xh = 33, .xw = 32, .yc = 96, .yh = 17, .yw = 16,
-                                                            .kh = 3, .kw = 4, .sh = 2, .sw = 2, .dil = 1, .groups = 2 } };
+    static const struct { int64_t m; const char *want;
+    } t[] = { { 1, "m1," }, { 2, "m2," },  { 3, "m3," },   { 4, "m4," },    { 5, "m6," },
+              { 7, "m8," }, { 9, "m12," }, { 96, "m96," }, { 97, "m128," }, { 784, "m1024," } };
+    gs_problem q = { .family = GS_FAMILY_CONV_DW,
+                     .conv = { .kind = GS_CONV_DW,
+                               .n = 3,
+                               .xc = 64,
+                               .xh = 33,
+                               .xw = 32,
+                               .yc = 96,
+                               .yh = 17,
+                               .yw = 16,
+                               .kh = 3,
+                               .kw = 4,
+                               .sh = 2,
+                               .sw = 2,
+                               .dil = 1,
+                               .groups = 2 } };
     char class[GS_TUNING_NAME];
 
     (void)state;
@@ -196,7 +213,8 @@ static void classes(void **state)
     for (size_t i = 0; i < GS_COUNT(t); i++) {
         q = (gs_problem){ .family = GS_FAMILY_GEMM, .gemm = { .m = t[i].m, .n = 1, .k = 1, .batch = 1, .tb = true } };
         gs_problem_class(&q, class);
-        if (strncmp(class, "gemm.nt/", 8) || strncmp(class + 8, t[i].want, strlen(t[i].want))) fail_msg("%d is in %s", (int)t[i].m, class);
+        if (strncmp(class, "gemm.nt/", 8) || strncmp(class + 8, t[i].want, strlen(t[i].want)))
+            fail_msg("%d is in %s", (int)t[i].m, class);
     }
 }
 
@@ -204,7 +222,11 @@ static void classes(void **state)
 
 static void entries_survive(void **state)
 {
-    gs_choice c = { .class = "gemm.nn/m1,n2,k3,b4", .variant = "gemm/cpu:1", .preset = "gemm/cpu:4", .seconds = 1.25e-3, .preset_seconds = 2e-3 };
+    gs_choice c = { .class = "gemm.nn/m1,n2,k3,b4",
+                    .variant = "gemm/cpu:1",
+                    .preset = "gemm/cpu:4",
+                    .seconds = 1.25e-3,
+                    .preset_seconds = 2e-3 };
     gs_device *a = opened("file"), *b = opened("file");
 
     (void)state;
@@ -249,7 +271,8 @@ static void refuse(const char *data, size_t size, const char *part)
     d = opened("hostile");
     assert_null(gs_tuning_verdict_at(d, 0));
     assert_null(gs_tuning_choice_at(d, 0));
-    if (!warnings.data || !gs_test_contains(warnings.data, part) || !gs_test_contains(warnings.data, path) || !gs_test_contains(warnings.data, "ignored"))
+    if (!warnings.data || !gs_test_contains(warnings.data, part) || !gs_test_contains(warnings.data, path) ||
+        !gs_test_contains(warnings.data, "ignored"))
         fail_msg("wanted a warning with \"%s\", got \"%s\"", part, gs_str_c(&warnings));
     /* it is written anew, and good again */
     assert_ok(gs_tuning_set_verdict(d, "gemm/tile:8", GS_RIGHT, NULL));
@@ -265,9 +288,16 @@ static void refuse(const char *data, size_t size, const char *part)
 static void hostile_files(void **state)
 {
     static const char *const lines[][2] = {
-        { "verdict gemm/tile:8 maybe", "right or wrong" }, { "verdict", "right or wrong" }, { "verdict g\xc3\xbcte right", "no name" },
-        { "choice a b 1 c", "a choice is" }, { "choice a b nan c 1", "a choice is" }, { "choice a b 1 c 1 d", "a choice is" },
-        { "choice a b 0 c 1", "times" }, { "choice a b 1e300 c 1", "times" }, { "choice a;b b 1 c 1", "bad characters" }, { "origami", "no kind" },
+        { "verdict gemm/tile:8 maybe", "right or wrong" },
+        { "verdict", "right or wrong" },
+        { "verdict g\xc3\xbcte right", "no name" },
+        { "choice a b 1 c", "a choice is" },
+        { "choice a b nan c 1", "a choice is" },
+        { "choice a b 1 c 1 d", "a choice is" },
+        { "choice a b 0 c 1", "times" },
+        { "choice a b 1e300 c 1", "times" },
+        { "choice a;b b 1 c 1", "bad characters" },
+        { "origami", "no kind" },
     };
     gs_device *d = opened("hostile");
     char *good, *key, *end;
@@ -306,7 +336,8 @@ static void hostile_files(void **state)
     gs_str_free(&s);
     s = (gs_str){ 0 };
     /* another device's */
-    gs_str_printf(&s, "%.*skey 0123456789abcdef\ndevice Other \x1b[2J card\nverdict gemm/tile:8 right\n", (int)(key - good), good);
+    gs_str_printf(&s, "%.*skey 0123456789abcdef\ndevice Other \x1b[2J card\nverdict gemm/tile:8 right\n",
+                  (int)(key - good), good);
     sealed(&s);
     refuse(s.data, s.len, "Other  [2J card");
     gs_str_free(&s);
@@ -317,7 +348,11 @@ static void hostile_files(void **state)
 
 static void a_copy_holds(void **state)
 {
-    gs_choice c = { .class = "gemm.nn/m48,n32,k48,b1", .variant = "gemm/tile:8", .preset = "gemm/driver", .seconds = 0.5, .preset_seconds = 1 };
+    gs_choice c = { .class = "gemm.nn/m48,n32,k48,b1",
+                    .variant = "gemm/tile:8",
+                    .preset = "gemm/driver",
+                    .seconds = 0.5,
+                    .preset_seconds = 1 };
     float *y = gs_xalloc(4 * NY), *z = gs_xalloc(4 * NZ);
     char conv[GS_TUNING_NAME], gemm[GS_TUNING_NAME], *copy;
     gs_device *d = opened("copy");
@@ -376,7 +411,8 @@ static void what_is_picked(void **state)
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(t); i++)
-        if (gs__tune_pick(t[i].s, t[i].n) != t[i].want) fail_msg("case %d: picked %d, not %d", (int)i, gs__tune_pick(t[i].s, t[i].n), t[i].want);
+        if (gs__tune_pick(t[i].s, t[i].n) != t[i].want)
+            fail_msg("case %d: picked %d, not %d", (int)i, gs__tune_pick(t[i].s, t[i].n), t[i].want);
 }
 
 static const char *config; /* a small conditional GAN */
@@ -543,7 +579,8 @@ static void the_program_stops_and_goes_on(void **state)
         const pid_t pid = start(arguments);
         int status, more = n;
 
-        for (int i = 0; i < 120000 && (more = choice_lines(path)) == n && waitpid(pid, &status, WNOHANG) == 0; i++) usleep(1000);
+        for (int i = 0; i < 120000 && (more = choice_lines(path)) == n && waitpid(pid, &status, WNOHANG) == 0; i++)
+            usleep(1000);
         assert_int_equal(kill(pid, SIGINT), 0);
         assert_int_equal(wait_for(pid), 130);
         more = choice_lines(path);
@@ -595,7 +632,8 @@ int main(void)
         cmocka_unit_test(the_program_stops_and_goes_on),
         cmocka_unit_test(a_run_tunes_first),
     };
-    static const char ini[] = "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nn_epochs = 1\n[sample]\nsample_interval = 0\n[log]\nplots = 0\n";
+    static const char ini[] =
+        "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nn_epochs = 1\n[sample]\nsample_interval = 0\n[log]\nplots = 0\n";
     char *path;
 
     tmp = gs_test_tmpdir();

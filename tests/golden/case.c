@@ -51,7 +51,8 @@ gs_status golden_open(const char *path, golden_case *c)
     c->system = gs_st_meta(c->file, "system");
     c->kind = gs_st_meta(c->file, "kind");
     if (!format || strcmp(format, "gesso-golden-1") != 0 || !c->name || !c->system || !c->kind) {
-        TRY(gs_fail(GS_EFORMAT, "%s: not a golden case: metadata must hold format = gesso-golden-1, case, system, kind", path));
+        TRY(gs_fail(GS_EFORMAT, "%s: not a golden case: metadata must hold format = gesso-golden-1, case, system, kind",
+                    path));
     }
     c->steps = (int)meta_number(c, "steps", 1);
     c->rtol = meta_number(c, "rtol", 1e-5);
@@ -117,7 +118,8 @@ gs_shape golden_shape(const gs_st_tensor *t)
 
 void *golden_copy(const gs_st_tensor *t, gs_dtype *dtype)
 {
-    const bool integer = t->dtype == GS_ST_I64 || t->dtype == GS_ST_I32 || t->dtype == GS_ST_I16 || t->dtype == GS_ST_I8;
+    const bool integer = t->dtype == GS_ST_I64 || t->dtype == GS_ST_I32 || t->dtype == GS_ST_I16 ||
+                         t->dtype == GS_ST_I8;
     void *data = gs_xalloc(t->count * 4 + 4);
 
     *dtype = integer ? GS_I32 : GS_F32;
@@ -164,7 +166,8 @@ static gs_status stored(const golden_case *c, const char *name, gs_shape shape, 
 
     if (!t) return gs_fail(GS_EFORMAT, "%s: tensor %s is missing", c->path, name);
     if (t->count != (size_t)gs_shape_count(shape)) {
-        return gs_fail(GS_EFORMAT, "%s: tensor %s has %zu elements, the network wants %s", c->path, name, t->count, gs_shape_text(shape, text));
+        return gs_fail(GS_EFORMAT, "%s: tensor %s has %zu elements, the network wants %s", c->path, name, t->count,
+                       gs_shape_text(shape, text));
     }
     data = golden_copy(t, &dtype);
     memcpy(out, data, t->count * 4);
@@ -208,7 +211,8 @@ void golden_compare(golden_case *c, const gs_st_tensor *want, const gs_st_tensor
     gs_st_to_f32(want, expect);
     c->compared++;
     if (pick ? pick->count != want->count || pick->dtype != GS_ST_I64 : want->count != count) {
-        printf("  %s: %s: %zu values expected, %zu computed\n", c->name, want->name, want->count, pick ? pick->count : count);
+        printf("  %s: %s: %zu values expected, %zu computed\n", c->name, want->name, want->count,
+               pick ? pick->count : count);
         bad = true;
     }
     for (size_t i = 0; !bad && i < want->count; i++) largest = fmax(largest, fabs((double)expect[i]));
@@ -231,8 +235,8 @@ void golden_compare(golden_case *c, const gs_st_tensor *want, const gs_st_tensor
         }
     }
     if (!bad && error > bound) {
-        printf("  %s: %s: error %.3g, bound %.3g, at element %zu: %.9g instead of %.9g\n", c->name, want->name, error, bound, at,
-               (double)got[at], (double)expect[at_want]);
+        printf("  %s: %s: error %.3g, bound %.3g, at element %zu: %.9g instead of %.9g\n", c->name, want->name, error,
+               bound, at, (double)got[at], (double)expect[at_want]);
         bad = true;
     }
     if (bad) c->failed++;

@@ -141,7 +141,8 @@ static gs_status run_reference(golden_exec *e, uint64_t seed, uint64_t step)
     for (int i = 0; i < g->n_vars; i++) {
         const gs_var *v = g->vars[i];
 
-        if (v->current != v->initial) memcpy(e->variable[i], e->result.value[v->current->id], count_of(v->shape) * sizeof(double));
+        if (v->current != v->initial)
+            memcpy(e->variable[i], e->result.value[v->current->id], count_of(v->shape) * sizeof(double));
     }
 done:
     free(want);

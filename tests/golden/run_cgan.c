@@ -66,10 +66,13 @@ static gs_status run(golden_case *c, gs_device *d)
     int batch;
 
     TRY(gs_cgan_configure(&o, lookup, c));
-    if (!labels || labels->count < 1 || labels->count > 65536) TRY(gs_fail(GS_EFORMAT, "%s: no labels feed.0.y", c->path));
+    if (!labels || labels->count < 1 || labels->count > 65536)
+        TRY(gs_fail(GS_EFORMAT, "%s: no labels feed.0.y", c->path));
     batch = (int)labels->count;
     if (!masks) o.g_dropout = o.d_dropout = 0;
-    if (train) TRY(gs_cgan_build_step(g, &o, batch, &(gs_cgan_step_opts){ .feed_noise = true, .feed_masks = masks, .trace = true }));
+    if (train)
+        TRY(gs_cgan_build_step(g, &o, batch,
+                               &(gs_cgan_step_opts){ .feed_noise = true, .feed_masks = masks, .trace = true }));
     else TRY(build_forward(g, &o, batch));
     TRY(golden_exec_new(g, d, &e));
     TRY(golden_load_state(e, g, c));

@@ -162,7 +162,8 @@ static gs_status check_count(const gs_st_tensor *want, gs_shape s)
     char a[96], b[96];
 
     if ((size_t)gs_shape_count(s) == want->count) return GS_OK;
-    return gs_fail(GS_ESHAPE, "%s is %s here and %s in the file", want->name, gs_shape_text(s, a), gs_shape_text(golden_shape(want), b));
+    return gs_fail(GS_ESHAPE, "%s is %s here and %s in the file", want->name, gs_shape_text(s, a),
+                   gs_shape_text(golden_shape(want), b));
 }
 
 static gs_status compare_all(golden_exec *e, golden_op *o, bool first_step, bool last_step)
@@ -251,7 +252,9 @@ void golden_run_ops(golden_case *const *cases, int n, gs_device *d)
         for (int k = i; k < n && m < CASES_A_PLAN; k++) {
             const char *op = golden_config(cases[k], "op");
 
-            if (done[k] || cases[k]->steps != cases[i]->steps || (op && (strcmp(op, "fid") == 0 || strcmp(op, "kid") == 0))) continue;
+            if (done[k] || cases[k]->steps != cases[i]->steps ||
+                (op && (strcmp(op, "fid") == 0 || strcmp(op, "kid") == 0)))
+                continue;
             done[k] = true;
             group[m++] = cases[k];
         }
