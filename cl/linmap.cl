@@ -63,6 +63,61 @@ void linmap_lines(__global float *y, const ulong y0, const __global float *x, co
     }
 }
 
+/* Both axes at once for such devices, so that x is read and y written once: y (planes,R,S) = A x (planes,H,W) B^T. A line of A x lies in local
+ * memory while the columns are taken from it. -DE: entries of every row of B, 1 to 4; 0 where they differ. Groups as in linmap_lines. */
+#ifndef E
+#define E 0
+#endif
+#define LINE 4096 /* most columns of x */
+
+__kernel GS_GROUP(1, 1, 1)
+void linmap_both_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
+                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
+                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
+                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int per, const int chunk)
+{
+    __local float line[LINE];
+    const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
+    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
+    const __global int *restrict index;
+
+    at_a += aa0, weight_a += wa0, at_b += ab0, weight_b += wb0;
+    index = at_b + rows_b + 1;
+    for (int o = from; o < to; o++) {
+        for (int r = first; r < last; r++) {
+            __global float *restrict to_y = y + y0 + ((ulong)o * rows_a + r) * rows_b;
+
+            if (at_a[r] == at_a[r + 1])
+                for (int c = 0; c < w; c++) line[c] = 0.0f;
+            for (int e = at_a[r]; e < at_a[r + 1]; e++) {
+                const __global float *restrict src = x + x0 + ((ulong)o * h + at_a[rows_a + 1 + e]) * w;
+                const float k = weight_a[e];
+
+                if (e == at_a[r])
+                    for (int c = 0; c < w; c++) line[c] = k * src[c];
+                else
+                    for (int c = 0; c < w; c++) line[c] = fma(k, src[c], line[c]);
+            }
+#if E
+            for (int c = 0; c < rows_b; c++) {
+                float s = weight_b[E * c] * line[index[E * c]];
+
+                GS_UNROLL
+                for (int k = 1; k < E; k++) s = fma(weight_b[E * c + k], line[index[E * c + k]], s);
+                to_y[c] = s;
+            }
+#else
+            for (int c = 0; c < rows_b; c++) {
+                float s = 0.0f;
+
+                for (int e = at_b[c]; e < at_b[c + 1]; e++) s = fma(weight_b[e], line[index[e]], s);
+                to_y[c] = s;
+            }
+#endif
+        }
+    }
+}
+
 /* y (planes,R,S) = A x (planes,H,W) B^T; the inner sum runs over the columns. */
 __kernel void linmap_plane(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at_a,
                            const ulong aa0, const __global float *weight_a, const ulong wa0, const __global int *at_b,

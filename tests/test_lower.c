@@ -388,7 +388,9 @@ static void separable_maps(void **state)
         { GS_LM_BILINEAR, 12, 9, 25, 31, "linmap_plane" },    { GS_LM_BICUBIC_AA, 90, 80, 9, 8, "linmap_axis" }, /* two passes */
         { GS_LM_BICUBIC_AA, 80, 9, 7, 70, "linmap_" },        { GS_LM_BICUBIC_AA, 9, 80, 70, 7, "linmap_" },
         { GS_LM_BILINEAR, 12, 9, 12, 31, "linmap_axis" },     { GS_LM_BILINEAR, 12, 9, 31, 9, "linmap_axis" }, /* one axis stays */
-        { GS_LM_ADAPTIVE, 13, 7, 4, 3, "linmap_" },           { GS_LM_NEAREST, 5, 6, 5, 6, "linmap_axis" } };
+        { GS_LM_ADAPTIVE, 13, 7, 4, 3, "linmap_" },           { GS_LM_NEAREST, 5, 6, 5, 6, "linmap_axis" },
+        { GS_LM_NEAREST, 5, 35, 10, 70, "linmap_" },          { GS_LM_NEAREST, 23, 70, 11, 37, "linmap_" } };
+    int both = 0;
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(t); i++)
@@ -396,12 +398,21 @@ static void separable_maps(void **state)
             gs_attr a = { .i = { t[i].rule, back, t[i].h, t[i].w, t[i].oh, t[i].ow } };
             gs_graph *g = gs_graph_new();
             gs_node *x = input(g, back ? GS_SHAPE(2, 3, t[i].oh, t[i].ow) : GS_SHAPE(2, 3, t[i].h, t[i].w), GS_F32);
-            char what[32];
+            gs_node *y = gs__node1(&gs_op_linmap, x, &a);
+            char what[32], *text;
+            gs_plan *p;
 
             snprintf(what, sizeof what, "linmap, case %d%s", (int)i, back ? ", adjoint" : "");
-            check(g, gs__node1(&gs_op_linmap, x, &a), 0, 2e-6,
-                  gs__cpu_forms(gs_device_get_info(device)) ? "linmap_lines" : back ? "linmap_" : t[i].kernel, what);
+            gs_output(g, "before", y);
+            assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+            text = gs_plan_text(p);
+            both += gs_test_contains(text, "linmap_both_lines");
+            free(text);
+            gs_plan_free(p);
+            check(g, y, 0, 2e-6, gs__cpu_forms(gs_device_get_info(device)) ? "_lines" : back ? "linmap_" : t[i].kernel, what);
         }
+    if (gs__cpu_forms(gs_device_get_info(device))) assert_in_range(both, 6, 2 * GS_COUNT(t) - 4); /* one pass or two, as the map suits */
+    else assert_int_equal(both, 0);
 }
 
 static void random_tails(void **state)

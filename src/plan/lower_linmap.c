@@ -1,14 +1,17 @@
 /* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps run as one
- * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less; on CPUs always as
- * two passes, since those need no index arithmetic an element. */
+ * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less; on CPUs as one kernel that
+ * keeps a line between the two. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
+
+enum { LINE = 4096 }; /* as in cl/linmap.cl */
 
 typedef struct table { /* one axis on the device */
     gs_value *at, *weight;
     int rows, cols, entries;
     int longest; /* entries of a row, at most */
+    bool even;   /* all rows have so many */
 } table;
 
 static bool identity(const gs_linmap_table *t)
@@ -28,6 +31,7 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
 
     for (int r = 0; r <= t->rows; r++) at[r] = t->start[r];
     for (int r = 0; r < t->rows; r++) d.longest = GS_MAX(d.longest, at[r + 1] - at[r]);
+    d.even = (int64_t)d.longest * t->rows == e;
     for (int i = 0; i < e; i++) {
         at[t->rows + 1 + i] = t->index[i];
         weight[i] = (float)t->weight[i];
@@ -45,6 +49,17 @@ static gs_status whole(gs_plan *p, int64_t turns)
     int64_t part;
 
     return gs_plan_part(p, 1, 1, turns, 0, &part);
+}
+
+/* The last arguments and the grid of the forms for CPUs: planes in runs, or rows in chunks, for some 16 groups a core. */
+static void cut(gs_plan *p, gs_launch *l, int64_t planes, int64_t rows)
+{
+    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
+    const int64_t per = (planes + want - 1) / want, cuts = GS_MIN(rows, (want + planes - 1) / planes), chunk = (rows + cuts - 1) / cuts;
+
+    gs_launch_int(l, per);
+    gs_launch_int(l, chunk);
+    gs_launch_grid(l, (size_t)((planes + per - 1) / per), (size_t)((rows + chunk - 1) / chunk), 1, 1, 1, 1);
 }
 
 /* y (outer,rows,inner) = T x (outer,cols,inner) */
@@ -65,17 +80,8 @@ static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int6
     gs_launch_int(l, t->rows);
     gs_launch_int(l, t->cols);
     gs_launch_int(l, inner);
-    if (lines) { /* planes in runs, or rows in chunks, for some 16 groups a core */
-        const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
-        const int64_t per = (outer + want - 1) / want, cuts = GS_MIN((int64_t)t->rows, (want + outer - 1) / outer);
-        const int64_t chunk = (t->rows + cuts - 1) / cuts;
-
-        gs_launch_int(l, per);
-        gs_launch_int(l, chunk);
-        gs_launch_grid(l, (size_t)((outer + per - 1) / per), (size_t)((t->rows + chunk - 1) / chunk), 1, 1, 1, 1);
-    } else {
-        gs__grid_items(l, count);
-    }
+    if (lines) cut(p, l, outer, t->rows);
+    else gs__grid_items(l, count);
     gs_launch_cost(l, 2.0 * (double)(outer * inner) * t->entries, 4.0 * (double)(count + outer * t->cols * inner));
     return GS_OK;
 }
@@ -83,7 +89,9 @@ static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int6
 static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const table *b, int64_t planes)
 {
     const int64_t count = planes * a->rows * b->rows;
-    gs_launch *l = gs_launch_new(p, "linmap.cl", "linmap_plane", "%s", "");
+    const bool lines = gs_plan_on_cpu(p);
+    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane", lines ? "-DE=%d" : "%.0d",
+                                 lines && b->even && b->longest <= 4 ? b->longest : 0);
 
     gs_launch_out(l, y);
     gs_launch_in(l, x);
@@ -91,12 +99,13 @@ static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const ta
     gs_launch_in(l, a->weight);
     gs_launch_in(l, b->at);
     gs_launch_in(l, b->weight);
-    gs_launch_int(l, count);
+    gs_launch_int(l, lines ? planes : count);
     gs_launch_int(l, a->rows);
     gs_launch_int(l, b->rows);
     gs_launch_int(l, a->cols);
     gs_launch_int(l, b->cols);
-    gs__grid_items(l, count);
+    if (lines) cut(p, l, planes, a->rows);
+    else gs__grid_items(l, count);
     gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries, 4.0 * (double)(count + planes * a->cols * b->cols));
 }
 
@@ -123,8 +132,9 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
         const double columns_first = (double)b.entries * a.cols + line * (double)b.rows * a.entries;
 
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
-        if (!gs_plan_on_cpu(p) && one <= 2.0 * GS_MIN(rows_first, columns_first) &&
-            whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
+        /* on CPUs columns of uneven rows are slow, and are better taken once than for each of many rows made of them */
+        if (gs_plan_on_cpu(p) ? b.cols <= LINE && (a.rows <= a.cols || (b.even && b.longest <= 4))
+                              : one <= 2.0 * GS_MIN(rows_first, columns_first) && whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
             plane(p, y, x, &a, &b, planes);
             st = GS_OK;
         } else if (rows_first < columns_first) {
