@@ -120,7 +120,7 @@ static void test_usage(void **state)
     fails("frobnicate", 2, "no command \"frobnicate\"", "gesso help", NULL);
     fails("data", 2, "gesso data make", "gesso data info", NULL);
     fails("data mke", 2, "data mke", "gesso data make", NULL);
-    fails("tune", 2, "no command \"tune\"", NULL, NULL);
+    fails("polish", 2, "no command \"polish\"", NULL, NULL);
     fails("devices --jsn", 2, "devices: there is no option --jsn", "--json", "gesso help devices");
     fails("devices -z", 2, "no option -z", NULL, NULL);
     fails("devices --json=1", 2, "--json takes no value", NULL, NULL);
@@ -169,6 +169,9 @@ static void test_help(void **state)
     done(all);
     prints("help check", "--device DEVICE");
     prints("help check", "--op NAME");
+    prints("help tune", "--again");
+    fails("tune --set train.lr=1", 2, "--set is for the configurations", NULL, NULL);
+    fails("tune no_such.ini", 1, "no_such.ini", NULL, NULL);
     fails("check --part origami", 2, "variants, ops and training", NULL, NULL);
     fails("check --part variants --op conv2d", 2, "--op is about", NULL, NULL);
     prints("help info", "--set SEC.KEY=V");
@@ -241,6 +244,9 @@ static void test_device(void **state)
     fails("info $D/ok.ini --device riva128", 1, "no device \"riva128\"", NULL, NULL);
     fails("check -d opencl:7:7", 1, "opencl:7:7", NULL, NULL);
     fails("check -d null", 1, "computes nothing", NULL, NULL);
+    fails("tune -d null", 1, "computes nothing", NULL, NULL);
+    prints("tune -d null --list", "null device: 0 classes");
+    fails("train configs/cgan_bars.ini --tune --resume", 2, "--tune is for runs that begin", NULL, NULL);
     prints("info $D/ok.ini -d null", "on null");
     prints("info $D/ok.ini --set run.device=null", "on null");
     prints("info $D/ok.ini --set run.device=cpu -d null", "on null");
