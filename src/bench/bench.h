@@ -19,7 +19,7 @@ struct cJSON;
 typedef struct gs_bench_opts {
     bool peaks, ops, models;    /* suites; none: all three */
     const char *device;         /* as for gs_device_open */
-    const char *only;           /* shell pattern on the ids of cases and models; NULL: all */
+    const char *only;           /* shell patterns on the ids of cases and models, with commas between; NULL: all */
     double seconds;             /* for everything; what gets no turn in time is listed as skipped, one
                                  * row of each suite aside. 0: 300 */
     const char *const *configs; /* INI files whose steps are measured; none: every profile of every system */

@@ -155,6 +155,10 @@ gs_status gs__measure_starts(const char *program, const char *device, const char
 
 /* The relative difference of two figures that is taken for noise. */
 double gs__noise(const gs_bench_figure *a, const gs_bench_figure *b);
+/* Are both there and no further apart than that? */
+bool gs__is_noise(const gs_bench_figure *a, const gs_bench_figure *b);
+/* "1.35", "0.0041": two digits that mean something, however slow. */
+const char *gs__speed_text(double speed, char text[24]);
 /* Families of ops, in order: fills names up to max, returns how many. */
 int gs__families(const gs_bench_comparison *c, const char **names, int max);
 /* NULL: the models. */

@@ -66,6 +66,13 @@ static double largest_of(const gs__bars *b, const gs_bench_comparison *c, const 
     return most;
 }
 
+static bool within_noise(const gs__bars *b, const gs_bench_comparison *c, const gs_bench_line *l, int f)
+{
+    const gs_bench_row *base = l->pair[c->base].row;
+
+    return b->measured && f != c->base && base && !*base->failed && !l->pair[f].why && gs__is_noise(b->measured(base), b->measured(l->pair[f].row));
+}
+
 void gs__chart_bars(gs_str *s, const gs_bench_comparison *c, const gs__bars *b)
 {
     double most = 0;
@@ -100,6 +107,7 @@ void gs__chart_bars(gs_str *s, const gs_bench_comparison *c, const gs__bars *b)
             gs_str_printf(s, "</rect>\n");
             if (b->mark && b->mark(r) > 0) put_line(s, LABEL + b->mark(r) * scale, y, LABEL + b->mark(r) * scale, y + BAR, "mark");
             b->text(r, text, sizeof text);
+            if (within_noise(b, c, l, f)) strncat(text, " ~", sizeof text - strlen(text) - 1);
             put_text(s, LABEL + GS_MAX(v * scale, 1) + 5, y + BAR - 3, "small", "start", text);
         }
         y += GAP;
@@ -196,14 +204,15 @@ static void put_speed(gs_str *s, const gs_bench_comparison *c, const gs_bench_pa
 {
     const double at = GS_MAX(-most, GS_MIN(most, log2(p->speed))), x = middle + unit * at;
     const bool wrong = p->row->digest.verdict == GS_BENCH_WRONG;
-    char text[240];
+    char text[240], speed[24];
 
     put_line(s, middle, y, x, y, "stem");
     gs_str_printf(s, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" class=\"%s%d\">", x, y, p->noise ? "h" : "s", f);
-    snprintf(text, sizeof text, "%.90s: %.2f times as fast%s", c->files[f].name, p->speed, p->noise ? ", no more than noise" : "");
+    gs__speed_text(p->speed, speed);
+    snprintf(text, sizeof text, "%.90s: %s times as fast%s", c->files[f].name, speed, p->noise ? ", no more than noise" : "");
     put_title(s, text);
     gs_str_printf(s, "</circle>\n");
-    snprintf(text, sizeof text, "%.2f%s%s%s", p->speed, p->noise ? " ~" : "", p->result == GS_BENCH_DIFFERS ? " differs" : "", wrong ? " WRONG" : "");
+    snprintf(text, sizeof text, "%s%s%s%s", speed, p->noise ? " ~" : "", p->result == GS_BENCH_DIFFERS ? " differs" : "", wrong ? " WRONG" : "");
     put_text(s, middle + unit * most + 12 + COLUMN * (f - (f > c->base)), y + 3.5, p->result == GS_BENCH_DIFFERS || wrong ? "bad" : "small", "start", text);
 }
 
@@ -221,7 +230,9 @@ void gs__chart_speeds(gs_str *s, const gs_bench_comparison *c, const char *famil
         int n;
         const double speed = f == c->base ? 0 : gs__mean_speed(c, f, family, &n);
 
-        if (speed > 0) gs_str_printf(s, "%s %d: %.2f in the geometric mean of %d", ", file", f + 1, speed, n);
+        char mean[24];
+
+        if (speed > 0) gs_str_printf(s, ", file %d: %s in the geometric mean of %d", f + 1, gs__speed_text(speed, mean), n);
     }
     gs_str_printf(s, "</figcaption>\n");
     open_svg(s, label + 2 * half + 12 + COLUMN * others, top + rows * (others * lane + gap) + 6, family ? family : "training steps");

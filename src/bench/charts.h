@@ -8,7 +8,8 @@
 void gs__html(gs_str *s, const char *text);
 
 /* Bars: a row a line for which value is above 0 in some file, a bar a file. own_scale: each row has its own (rows of different units); else one for all.
- * text: what stands at a bar's end. mark (may be NULL): a value that a tick shows on the bar. A chart without rows adds nothing. */
+ * text: what stands at a bar's end. mark (may be NULL): a value that a tick shows on the bar. measured (may be NULL): the figure behind the value, for
+ * ~ at bars that are no further from the base's than noise. A chart without rows adds nothing. */
 typedef struct gs__bars {
     const char *title;
     bool own_scale;
@@ -16,6 +17,7 @@ typedef struct gs__bars {
     double (*value)(const gs_bench_row *r);
     void (*text)(const gs_bench_row *r, char *out, size_t size);
     double (*mark)(const gs_bench_row *r);
+    const gs_bench_figure *(*measured)(const gs_bench_row *r);
 } gs__bars;
 void gs__chart_bars(gs_str *s, const gs_bench_comparison *c, const gs__bars *b);
 

@@ -30,6 +30,17 @@ double gs__noise(const gs_bench_figure *a, const gs_bench_figure *b)
     return GS_MAX(LEAST_NOISE, DEVIATIONS * DEVIATION * sqrt(ra * ra + rb * rb));
 }
 
+bool gs__is_noise(const gs_bench_figure *a, const gs_bench_figure *b)
+{
+    return a->value > 0 && b->value > 0 && fabs(log(b->value / a->value)) <= gs__noise(a, b);
+}
+
+const char *gs__speed_text(double speed, char text[24])
+{
+    snprintf(text, 24, speed < 0.1 ? "%.2g" : "%.2f", speed);
+    return text;
+}
+
 static int compare_digests(const gs_bench_row *a, const gs_bench_row *b)
 {
     const double most = a->suite == GS_BENCH_MODEL ? MODEL_DISTANCE : OP_DISTANCE;
@@ -58,7 +69,7 @@ static gs_bench_pair pair_of(const gs_bench_row *base, const gs_bench_row *row)
     if (p.why) return p;
     ratio = row->figure.value / base->figure.value;
     p.speed = row->more_is_better ? ratio : 1 / ratio;
-    p.noise = fabs(log(ratio)) <= gs__noise(&base->figure, &row->figure);
+    p.noise = gs__is_noise(&base->figure, &row->figure);
     p.result = compare_digests(base, row);
     return p;
 }
@@ -193,9 +204,10 @@ double gs__mean_speed(const gs_bench_comparison *c, int file, const char *family
 static void cell(const gs_bench_pair *p, char *out, size_t size)
 {
     const bool wrong = p->row && p->row->digest.verdict == GS_BENCH_WRONG && !*p->row->failed;
+    char speed[24];
 
     if (p->why) snprintf(out, size, "(%s)", p->why);
-    else snprintf(out, size, "%.2fx%s%s%s", p->speed, p->noise ? " ~" : "", p->result == GS_BENCH_DIFFERS ? " !" : "", wrong ? " W" : "");
+    else snprintf(out, size, "%sx%s%s%s", gs__speed_text(p->speed, speed), p->noise ? " ~" : "", p->result == GS_BENCH_DIFFERS ? " !" : "", wrong ? " W" : "");
 }
 
 static void value_text(const gs_bench_row *r, char *out, size_t size)
@@ -234,6 +246,12 @@ static void print_suite(const gs_bench_comparison *c, int suite, const char *tit
     }
 }
 
+static void print_start(const gs_bench_figure *v, const gs_bench_figure *base, FILE *out)
+{
+    if (v->value > 0) fprintf(out, " %10.2f s%s", v->value, base && gs__is_noise(base, v) ? " ~" : "  ");
+    else fprintf(out, " %12s  ", "-");
+}
+
 /* Memory and starts of the models, a line a file. */
 static void print_models(const gs_bench_comparison *c, FILE *out)
 {
@@ -241,18 +259,18 @@ static void print_models(const gs_bench_comparison *c, FILE *out)
 
     for (int i = 0; i < c->n_lines; i++)
         for (int f = 0; f < c->n_files; f++) {
-            const gs_bench_row *r = c->lines[i].pair[f].row;
+            const gs_bench_row *r = c->lines[i].pair[f].row, *base = c->lines[i].pair[c->base].row;
+            const bool beside = f != c->base && base && !*base->failed && !c->lines[i].pair[f].why;
             char planned[32], allocated[32];
 
             if (c->lines[i].of->suite != GS_BENCH_MODEL || !r || *r->failed) continue;
-            if (!any) fprintf(out, "\n%-24s %4s %12s %12s %12s %12s %12s\n", "model", "", "images/s", "planned", "allocated", "cold start", "warm start");
+            if (!any) fprintf(out, "\n%-24s %4s %12s %12s %12s %12s   %12s\n", "model", "", "images/s", "planned", "allocated", "cold start", "warm start");
             any = true;
             fprintf(out, "%-24s %4d %12.0f %12s %12s", r->id, f + 1, r->images, gs_bytes_text(planned, r->predicted),
                     gs_bytes_text(allocated, r->allocated));
-            if (r->cold.value > 0) fprintf(out, " %10.2f s", r->cold.value);
-            else fprintf(out, " %12s", "-");
-            if (r->warm.value > 0) fprintf(out, " %10.2f s\n", r->warm.value);
-            else fprintf(out, " %12s\n", "-");
+            print_start(&r->cold, beside ? &base->cold : NULL, out);
+            print_start(&r->warm, beside ? &base->warm : NULL, out);
+            fprintf(out, "\n");
         }
 }
 
@@ -323,8 +341,9 @@ static void print_means(const gs_bench_comparison *c, FILE *out)
         for (int k = 0; k <= n; k++) {
             int rows;
             const double speed = gs__mean_speed(c, f, names[k], &rows);
+            char text[24];
 
-            if (rows) fprintf(out, "  %s %.2fx (%d)", names[k] ? names[k] : "models", speed, rows);
+            if (rows) fprintf(out, "  %s %sx (%d)", names[k] ? names[k] : "models", gs__speed_text(speed, text), rows);
         }
         fprintf(out, "\n");
     }

@@ -545,7 +545,7 @@ gs_status gs__bench_models(gs__bench *b, double until)
         cJSON_ArrayForEach(o, rows)
             if (strcmp(cJSON_GetObjectItemCaseSensitive(o, "id")->valuestring, list[i].id) == 0) row = o;
         if (!row || cJSON_HasObjectItem(row, "failed")) continue;
-        if (left > 0) measure_start(b, &list[i], left / (n - i), row);
+        if (left > 0 || i == 0) measure_start(b, &list[i], left / (n - i), row); /* one at least is measured */
         else cJSON_AddStringToObject(row, "start_failed", "no time left: --seconds");
     }
     free(list);

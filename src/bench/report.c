@@ -83,6 +83,9 @@ static double allocated(const gs_bench_row *r) { return r->allocated; }
 static double predicted(const gs_bench_row *r) { return r->predicted; }
 static double cold(const gs_bench_row *r) { return r->cold.value; }
 static double warm(const gs_bench_row *r) { return r->warm.value; }
+static const gs_bench_figure *figure_of(const gs_bench_row *r) { return &r->figure; }
+static const gs_bench_figure *cold_of(const gs_bench_row *r) { return &r->cold; }
+static const gs_bench_figure *warm_of(const gs_bench_row *r) { return &r->warm; }
 
 static void figure_text(const gs_bench_row *r, char *out, size_t size)
 {
@@ -104,12 +107,12 @@ static void memory_text(const gs_bench_row *r, char *out, size_t size)
 static void cold_text(const gs_bench_row *r, char *out, size_t size) { snprintf(out, size, "%.2f s", r->cold.value); }
 static void warm_text(const gs_bench_row *r, char *out, size_t size) { snprintf(out, size, "%.2f s", r->warm.value); }
 
-static const gs__bars peak_bars = { "Peaks as measured through kernels; each row on its own scale", true, is_peak, figure, figure_text, NULL };
+static const gs__bars peak_bars = { "Peaks as measured through kernels; each row on its own scale", true, is_peak, figure, figure_text, NULL, figure_of };
 static const gs__bars model_bars[] = {
-    { "Pictures a second in training; each row on its own scale", true, is_model, images, images_text, NULL },
-    { "Device memory allocated; the tick is what the plan foretold", false, is_model, allocated, memory_text, predicted },
-    { "Cold start: from the process's start to the first step with no kernel cached", false, is_model, cold, cold_text, NULL },
-    { "Warm start: the same with all kernels cached", false, is_model, warm, warm_text, NULL },
+    { "Pictures a second in training; each row on its own scale", true, is_model, images, images_text, NULL, figure_of },
+    { "Device memory allocated; the tick is what the plan foretold", false, is_model, allocated, memory_text, predicted, NULL },
+    { "Cold start: from the process's start to the first step with no kernel cached", false, is_model, cold, cold_text, NULL, cold_of },
+    { "Warm start: the same with all kernels cached", false, is_model, warm, warm_text, NULL, warm_of },
 };
 
 /* ---- results ---- */
@@ -183,6 +186,7 @@ static void add_all(gs_str *s, const gs_bench_comparison *c)
         td(s, l->of->origin);
         for (int f = 0; f < c->n_files; f++) {
             const gs_bench_pair *p = &l->pair[f];
+            char speed[24];
 
             if (!p->row || *p->row->failed) {
                 gs_str_printf(s, "<td class=\"n\">-</td><td></td>");
@@ -195,7 +199,7 @@ static void add_all(gs_str *s, const gs_bench_comparison *c)
             }
             if (f == c->base) continue;
             if (p->why) td(s, p->why);
-            else gs_str_printf(s, "<td>%.2f%s, %s</td>", p->speed, p->noise ? " ~" : "", results[p->result]);
+            else gs_str_printf(s, "<td>%s%s, %s</td>", gs__speed_text(p->speed, speed), p->noise ? " ~" : "", results[p->result]);
         }
         gs_str_printf(s, "</tr>\n");
     }

@@ -24,7 +24,13 @@ void gs__bench_say(const gs__bench *b, const char *fmt, ...)
 
 bool gs__bench_wanted(const char *only, const char *id)
 {
-    return !only || fnmatch(only, id, 0) == 0;
+    char pattern[200];
+
+    for (const char *p = only; p; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL) {
+        snprintf(pattern, sizeof pattern, "%.*s", (int)strcspn(p, ","), p);
+        if (fnmatch(pattern, id, 0) == 0) return true;
+    }
+    return !only;
 }
 
 void gs__bench_skip(gs__bench *b, const char *id, const char *why)

@@ -13,7 +13,7 @@ static const cli_option options[] = {
     { 'm', "models", .type = CLI_FLAG, .help = "training steps: time, memory, cold and warm start" },
     CLI_DEVICE,
     { 's', "seconds", "N", CLI_INT, 1, 86400, "300", .help = "for everything; what has no turn by then is listed, what has begun is finished" },
-    { 'c', "case", "PATTERN", CLI_TEXT, .help = "only ops and models of that name, * and ? stand for any: 'conv/*/dx'" },
+    { 'c', "case", "PATTERN", CLI_TEXT, .help = "only ops and models of that name; * and ? stand for any, a comma parts several: 'conv/*/dx,gemm/64x*'" },
     { 'j', "json", "FILE", CLI_TEXT, .help = "write the result to FILE too, for \"gesso bench compare\"; -: to standard output, no text" },
     { 0, "no-starts", .type = CLI_FLAG, .help = "leave out cold and warm starts" },
     { 'l', "list", .type = CLI_FLAG, .help = "measure nothing: print all cases with shape and origin as JSON" },
