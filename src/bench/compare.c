@@ -336,6 +336,8 @@ static void print_means(const gs_bench_comparison *c, FILE *out)
     names[n] = NULL; /* models */
     fprintf(out, "\ngeometric mean of the speeds beside the base\n");
     for (int f = 0; f < c->n_files; f++) {
+        int any = 0;
+
         if (f == c->base) continue;
         fprintf(out, "  %d:", f + 1);
         for (int k = 0; k <= n; k++) {
@@ -343,9 +345,10 @@ static void print_means(const gs_bench_comparison *c, FILE *out)
             const double speed = gs__mean_speed(c, f, names[k], &rows);
             char text[24];
 
+            any += rows;
             if (rows) fprintf(out, "  %s %sx (%d)", names[k] ? names[k] : "models", gs__speed_text(speed, text), rows);
         }
-        fprintf(out, "\n");
+        fprintf(out, "%s\n", any ? "" : "  no op and no step in common");
     }
 }
 
