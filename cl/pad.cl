@@ -8,8 +8,11 @@
 GS_FN int pixel(int i, int n)
 {
 #if PAD == 1
-    i = (int)abs(i);
-    if (i >= n) i = 2 * n - 2 - i;
+    const int period = max(2 * n - 2, 1); /* no abs(): Oclgrind lacks what the optimiser makes of it */
+
+    if (i < 1 - n || i > 2 * n - 2) return -1;
+    i = (i + period) % period;
+    if (i >= n) i = period - i;
 #elif PAD == 2
     i = i < 0 ? 0 : i >= n ? n - 1 : i;
 #endif
