@@ -1,5 +1,6 @@
 /* GFLOP/s of convolution and its two gradients in every form, on the shapes of the networks.
- * bench_conv [device] [variants, comma-separated: preset,few,winograd,cpu,tile,direct] [part of a row: only those that have it] */
+ * bench_conv [device] [variants, comma-separated: preset,few,winograd,cpu,tile,direct] [part of a row: only those that
+ * have it] */
 #include <stdio.h>
 #include <string.h>
 
@@ -68,8 +69,8 @@ int main(int argc, char **argv)
             bench_time t[4];
             char row[96];
 
-            snprintf(row, sizeof row, "%3d x %4d x %3d^2 -> %4d, %dx%d stride %d, %-2s", shapes[s].n, shapes[s].c, shapes[s].h, shapes[s].o, shapes[s].k,
-                     shapes[s].k, shapes[s].s, names[op]);
+            snprintf(row, sizeof row, "%3d x %4d x %3d^2 -> %4d, %dx%d stride %d, %-2s", shapes[s].n, shapes[s].c,
+                     shapes[s].h, shapes[s].o, shapes[s].k, shapes[s].k, shapes[s].s, names[op]);
             if (argc > 3 && !strstr(row, argv[3])) continue;
             for (int i = 0; i < n; i++) TRY(prepare(d, form[i], s, op, &g[i], &p[i]));
             TRY(bench_run(d, p, n, t));
@@ -78,7 +79,8 @@ int main(int argc, char **argv)
                 const int oh = (shapes[s].h + 2 * shapes[s].p - shapes[s].k) / shapes[s].s + 1;
 
                 printf("  %s", form[i]);
-                bench_cell(d, 2.0 * shapes[s].n * shapes[s].o * oh * oh * shapes[s].c * shapes[s].k * shapes[s].k, &t[i]);
+                bench_cell(d, 2.0 * shapes[s].n * shapes[s].o * oh * oh * shapes[s].c * shapes[s].k * shapes[s].k,
+                           &t[i]);
             }
             printf("  %s\n", shapes[s].what);
             fflush(stdout);

@@ -1,8 +1,9 @@
-/* Elementwise units to kernels: one work-item an element of the roots' shape, the innermost dim along x. All reads of an element come before all
- * stores of it, so that an output may take the place of an input that is read element by element.
+/* Elementwise units to kernels: one work-item an element of the roots' shape, the innermost dim along x. All reads of
+ * an element come before all stores of it, so that an output may take the place of an input that is read element by
+ * element.
  *
- * On CPUs one item a group takes BLOCK elements instead, whole runs of the innermost dim where these are shorter: a group costs as much as some
- * hundred elements there, and a loop along memory becomes vectors. */
+ * On CPUs one item a group takes BLOCK elements instead, whole runs of the innermost dim where these are shorter: a
+ * group costs as much as some hundred elements there, and a loop along memory becomes vectors. */
 #include "plan/codegen.h"
 
 #include <stdlib.h>
@@ -18,13 +19,17 @@ static void cpu_loops(gs_gen *g, gs_str *s)
     const int inner = g->rank - 1;
     int dims[GS_MAX_DIMS];
 
-    gs_str_printf(s, "    const int first = (int)get_group_id(0) * %d, end = first + min(%d, n%d - first);\n", BLOCK, BLOCK, inner);
+    gs_str_printf(s, "    const int first = (int)get_group_id(0) * %d, end = first + min(%d, n%d - first);\n", BLOCK,
+                  BLOCK, inner);
     if (inner > 0) {
         for (int d = 0; d < inner; d++) dims[d] = d;
-        gs_str_printf(s, "    for (int row = (int)get_group_id(1) * per; row < min(((int)get_group_id(1) + 1) * per, rows); row++) {\n");
+        gs_str_printf(s, "    for (int row = (int)get_group_id(1) * per; row < min(((int)get_group_id(1) + 1) * per, "
+                         "rows); row++) {\n");
         gs__gen_decode(g, s, "row", dims, inner);
     }
-    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n    for (int d%d = first; d%d < end; d%d++) {\n", inner, inner, inner);
+    gs_str_printf(
+        s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n    for (int d%d = first; d%d < end; d%d++) {\n",
+        inner, inner, inner);
 }
 
 gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape shape, const gs_store_at *at)
@@ -53,7 +58,8 @@ gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape
     gs__gen_collapse(g);
     for (int d = 0; d < g->rank; d++) count *= g->dim[d];
     inner = g->rank - 1;
-    linear = g->rank > 1 && (g->dim[inner] < GROUP / 2 || g->dim[inner - 1] > MAX_Y || count / g->dim[inner] / g->dim[inner - 1] > MAX_Y);
+    linear = g->rank > 1 && (g->dim[inner] < GROUP / 2 || g->dim[inner - 1] > MAX_Y ||
+                             count / g->dim[inner] / g->dim[inner - 1] > MAX_Y);
 
     cpu = gs_plan_on_cpu(p) && (g->rank == 1 || g->dim[inner] >= SHORT);
     for (int i = 0; i < n_roots; i++) vars[i] = gs__gen_emit(g, &body, roots[i], &id, !at);
@@ -107,7 +113,8 @@ gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape
         size_t z = 1;
 
         for (int d = 0; d < g->rank - 2; d++) z *= (size_t)g->dim[d];
-        gs_launch_grid(l, (size_t)(g->dim[inner] + GROUP - 1) / GROUP, g->rank > 1 ? (size_t)g->dim[inner - 1] : 1, z, GROUP, 1, 1);
+        gs_launch_grid(l, (size_t)(g->dim[inner] + GROUP - 1) / GROUP, g->rank > 1 ? (size_t)g->dim[inner - 1] : 1, z,
+                       GROUP, 1, 1);
     }
     gs_launch_cost(l, 0, gs__gen_bytes(g));
     gs_str_free(&text);

@@ -1,11 +1,13 @@
-/* Convolutions one side of which has few channels, on CPUs: cl/conv_few_cpu.cl. The gradient by a picture and the few results of a
- * stride-1 layer are one kernel (the second is the first with the weights turned round), so are the gradients by weights of both; and a
- * layer whose window is its whole picture is a plain product. */
+/* Convolutions one side of which has few channels, on CPUs: cl/conv_few_cpu.cl. The gradient by a picture and the few
+ * results of a stride-1 layer are one kernel (the second is the first with the weights turned round), so are the
+ * gradients by weights of both; and a layer whose window is its whole picture is a plain product. */
 #include "plan/lower_int.h"
 
-enum { LINES = 6144, FEW = 4, BLOCK = 24, LANES = 16 }; /* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers */
+/* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers */
+enum { LINES = 6144, FEW = 4, BLOCK = 24, LANES = 16 };
 
-/* The many-channelled operand: `planes` a group of rows x cols pixels, read as high x wide with (top, left) in front. */
+/* The many-channelled operand: `planes` a group of rows x cols pixels, read as high x wide with (top, left)
+ * in front. */
 typedef struct source { int planes, rows, cols, top, left, high, wide; } source;
 
 static source as_stored(int planes, int rows, int cols) { return (source){ planes, rows, cols, 0, 0, rows, cols }; }
@@ -14,12 +16,19 @@ static source as_stored(int planes, int rows, int cols) { return (source){ plane
 static source seen(const gs_conv *c)
 {
     if (c->mode == GS_CONV_ZEROS) return as_stored(c->xc / c->groups, c->xh, c->xw);
-    return (source){ c->xc / c->groups, c->xh, c->xw, c->ph, c->pw, (c->yh - 1) * c->sh + c->kh, (c->yw - 1) * c->sw + c->kw };
+    return (source){ c->xc / c->groups, c->xh, c->xw, c->ph, c->pw, (c->yh - 1) * c->sh + c->kh,
+                     (c->yw - 1) * c->sw + c->kw };
 }
 
-static bool few(const gs_conv *c, int channels) { return channels / c->groups <= FEW || (c->groups > 1 && channels / c->groups < 8); }
+static bool few(const gs_conv *c, int channels)
+{
+    return channels / c->groups <= FEW || (c->groups > 1 && channels / c->groups < 8);
+}
 
-static double flops(const gs_conv *c) { return gs_problem_flops(&(gs_problem){ .family = GS_FAMILY_CONV_Y, .conv = *c }); }
+static double flops(const gs_conv *c)
+{
+    return gs_problem_flops(&(gs_problem){ .family = GS_FAMILY_CONV_Y, .conv = *c });
+}
 
 static void ints(gs_launch *l, const int64_t *v, size_t n)
 {
@@ -33,7 +42,8 @@ bool gs__conv_whole_can(const gs_device *d, const gs_problem *q)
     const gs_conv *c = &q->conv;
 
     (void)d;
-    return c->yh == 1 && c->yw == 1 && c->xh == c->kh && c->xw == c->kw && c->ph == 0 && c->pw == 0 && c->mode == GS_CONV_ZEROS && c->dil == 1 && c->groups == 1;
+    return c->yh == 1 && c->yw == 1 && c->xh == c->kh && c->xw == c->kw && c->ph == 0 && c->pw == 0 &&
+           c->mode == GS_CONV_ZEROS && c->dil == 1 && c->groups == 1;
 }
 
 gs_status gs__conv_whole(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
@@ -63,19 +73,23 @@ static bool image_of(const gs_conv *c, image *m)
     const int cg = c->xc / c->groups, og = c->yc / c->groups, kk = c->kh * c->kw;
 
     if (c->kind == GS_CONV_DX)
-        *m = (image){ as_stored(og, c->yh, c->yw), cg, c->xh, c->xw, c->kh, c->kw, c->sh, c->sw, c->ph, c->pw,
-                      0, (int64_t)og * cg * kk, (int64_t)cg * kk, kk, c->kw, 1 };
+        *m = (image){ as_stored(og, c->yh, c->yw), cg, c->xh, c->xw, c->kh, c->kw, c->sh, c->sw, c->ph, c->pw, 0,
+                      (int64_t)og * cg * kk, (int64_t)cg * kk, kk, c->kw, 1 };
     else {
         const bool zeros = c->mode == GS_CONV_ZEROS;
 
         if (c->sh != 1 || c->sw != 1) return false;
-        *m = (image){ seen(c), og, c->yh, c->yw, c->kh, c->kw, 1, 1, c->kh - 1 - (zeros ? c->ph : 0), c->kw - 1 - (zeros ? c->pw : 0),
-                      kk - 1, (int64_t)og * cg * kk, kk, (int64_t)cg * kk, -c->kw, -1 };
+        *m = (image){ seen(c), og, c->yh, c->yw, c->kh, c->kw, 1, 1, c->kh - 1 - (zeros ? c->ph : 0),
+                      c->kw - 1 - (zeros ? c->pw : 0), kk - 1, (int64_t)og * cg * kk, kk, (int64_t)cg * kk, -c->kw,
+                      -1 };
     }
     return m->ph >= 0 && m->pw >= 0;
 }
 
-static int line_length(const image *m) { return GS_MAX(m->s.wide + (m->kw - 1) / m->sw, (m->v - 1 + m->pw) / m->sw + 1); }
+static int line_length(const image *m)
+{
+    return GS_MAX(m->s.wide + (m->kw - 1) / m->sw, (m->v - 1 + m->pw) / m->sw + 1);
+}
 
 static bool image_can(const gs_conv *c)
 {
@@ -92,7 +106,8 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
     const int columns = m.sh * m.c * m.kw, blocks = (columns + BLOCK - 1) / BLOCK, nj = (columns + blocks - 1) / blocks;
     const int ki = (m.kh + m.sh - 1) / m.sh, first = m.ph / m.sh, end = (m.h - 1 + m.ph) / m.sh + 1;
     const int64_t count = (int64_t)c->groups * blocks * ki * m.s.planes * nj, each = (int64_t)c->n * c->groups;
-    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units), cuts = GS_MIN(end - first, (want + each - 1) / each);
+    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units),
+                  cuts = GS_MIN(end - first, (want + each - 1) / each);
     const int chunk = (int)((end - first + cuts - 1) / cuts);
     gs_value *wt = gs_plan_scratch(p, count, "weights");
     gs_launch *l;
@@ -100,12 +115,15 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
 
     (void)ok;
     for (int t = 2; t <= 4; t *= 2) /* wider where that does not leave much of the last step idle */
-        if (nj * t <= BLOCK && LANES * t <= m.s.wide && (m.s.wide + LANES * t - 1) / (LANES * t) * LANES * t * 7 <= m.s.wide * 8) nv = t;
+        if (nj * t <= BLOCK && LANES * t <= m.s.wide &&
+            (m.s.wide + LANES * t - 1) / (LANES * t) * LANES * t * 7 <= m.s.wide * 8)
+            nv = t;
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", "%s", "");
     gs_launch_out(l, wt);
     gs_launch_in(l, w);
-    ints(l, (const int64_t[]){ count, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc, m.si, m.sj }, 15);
+    ints(l, (const int64_t[]){ count, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc,
+                               m.si, m.sj }, 15);
     gs__grid_items(l, count);
     gs_launch_cost(l, 0.0, 8.0 * (double)count);
 
@@ -113,11 +131,13 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
     gs_launch_out(l, out);
     gs_launch_in(l, src);
     gs_launch_in(l, wt);
-    ints(l, (const int64_t[]){ chunk, first, end, m.c, m.h, m.v, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left, m.s.high, m.s.wide,
-                               ki, m.kw, m.sh, m.sw, m.ph, m.pw, (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols,
+    ints(l, (const int64_t[]){ chunk, first, end, m.c, m.h, m.v, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
+                               m.s.high, m.s.wide, ki, m.kw, m.sh, m.sw, m.ph, m.pw,
+                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols,
                                (int64_t)m.c * c->groups * m.h * m.v, line_length(&m), blocks }, 23);
     gs_launch_grid(l, (size_t)((end - first + chunk - 1) / chunk), (size_t)c->n, (size_t)c->groups, 1, 1, 1);
-    gs_launch_cost(l, flops(c), 4.0 * (double)each * ((double)m.s.planes * m.s.rows * m.s.cols + (double)m.c * m.h * m.v));
+    gs_launch_cost(l, flops(c),
+                   4.0 * (double)each * ((double)m.s.planes * m.s.rows * m.s.cols + (double)m.c * m.h * m.v));
 }
 
 /* ---- few channels of x or of y in the gradient by weights: few_weights_grad ---- */
@@ -134,10 +154,12 @@ static bool weights_of(const gs_conv *c, weights *m)
     const int cg = c->xc / c->groups, og = c->yc / c->groups, kk = c->kh * c->kw;
 
     if (few(c, c->xc) && c->yw >= LANES) {
-        *m = (weights){ as_stored(og, c->yh, c->yw), cg, c->xh, c->xw, c->ph, c->pw, c->sh, c->sw, true, 0, (int64_t)cg * kk, kk, c->kw, 1 };
+        *m = (weights){ as_stored(og, c->yh, c->yw), cg, c->xh, c->xw, c->ph, c->pw, c->sh, c->sw, true, 0,
+                        (int64_t)cg * kk, kk, c->kw, 1 };
         return true;
     }
-    *m = (weights){ seen(c), og, c->yh, c->yw, c->kh - 1, c->kw - 1, 1, 1, false, kk - 1, kk, (int64_t)cg * kk, -c->kw, -1 };
+    *m = (weights){ seen(c), og, c->yh, c->yw, c->kh - 1, c->kw - 1, 1, 1, false, kk - 1, kk, (int64_t)cg * kk,
+                    -c->kw, -1 };
     if (c->mode == GS_CONV_ZEROS) m->top -= c->ph, m->left -= c->pw;
     return few(c, c->yc) && c->sh == 1 && c->sw == 1 && m->s.wide >= LANES && m->top >= 0 && m->left >= 0;
 }
@@ -153,14 +175,17 @@ static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x
 {
     weights m;
     const bool ok = weights_of(c, &m);
-    const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)), no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
+    const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)),
+              no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
     const int rows = GS_MIN(m.s.high, GS_MAX(1, 4096 / (no * m.s.wide))), per_picture = (m.s.high + rows - 1) / rows;
     const int runs = c->n * per_picture, want = (int)GS_MAX(1, 4 * gs_plan_device(p)->compute_units / c->groups);
-    const int per_chunk = (runs + GS_MIN(runs, want) - 1) / GS_MIN(runs, want), chunks = (runs + per_chunk - 1) / per_chunk;
+    const int per_chunk = (runs + GS_MIN(runs, want) - 1) / GS_MIN(runs, want),
+              chunks = (runs + per_chunk - 1) / per_chunk;
     const int f_rows = (m.s.high - 1) * m.sh + c->kh, length = m.s.wide + (c->kw - 1) / m.sw;
     const int64_t planes = (int64_t)c->n * m.c * c->groups, per_few = (int64_t)m.c * c->groups * m.sw * f_rows * length;
     const int64_t count = (int64_t)c->groups * m.s.planes * taps * c->kw;
-    gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"), *part = gs_plan_scratch(p, chunks * count * LANES, "sums");
+    gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"),
+             *part = gs_plan_scratch(p, chunks * count * LANES, "sums");
     gs_launch *l;
 
     (void)ok;
@@ -171,22 +196,24 @@ static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x
     gs__grid_items(l, planes * m.sw * f_rows);
     gs_launch_cost(l, 0.0, 4.0 * ((double)planes * m.h * m.v + (double)c->n * (double)per_few));
 
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d", m.few_is_x ? 0 : (int)c->mode,
-                      c->kw, m.sw, ni, no);
+    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d",
+                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no);
     gs_launch_out(l, part);
     gs_launch_in(l, m.few_is_x ? dy : x);
     gs_launch_in(l, split);
-    ints(l, (const int64_t[]){ runs, per_chunk, per_picture, rows, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left, m.s.high, m.s.wide,
-                               m.c, c->kh, m.sh, f_rows, length, (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, per_few,
-                               c->groups }, 19);
+    ints(l, (const int64_t[]){ runs, per_chunk, per_picture, rows, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
+                               m.s.high, m.s.wide, m.c, c->kh, m.sh, f_rows, length,
+                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, per_few, c->groups }, 19);
     gs_launch_grid(l, (size_t)chunks, (size_t)c->groups, 1, 1, 1, 1);
-    gs_launch_cost(l, flops(c), 4.0 * ((double)c->n * m.s.planes * c->groups * m.s.rows * m.s.cols + (double)c->n * (double)per_few));
+    gs_launch_cost(l, flops(c),
+                   4.0 * c->n * ((double)m.s.planes * c->groups * m.s.rows * m.s.cols + (double)per_few));
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_sum", "%s", "");
     gs_launch_out(l, dw);
     gs_launch_in(l, part);
     ints(l, (const int64_t[]){ count, chunks, m.s.planes, m.c, c->kh, c->kw, m.base,
-                               (int64_t)c->yc / c->groups * (c->xc / c->groups) * c->kh * c->kw, m.sm, m.sc, m.si, m.sj }, 12);
+                               (int64_t)c->yc / c->groups * (c->xc / c->groups) * c->kh * c->kw, m.sm, m.sc, m.si,
+                               m.sj }, 12);
     gs__grid_items(l, count);
     gs_launch_cost(l, 0.0, 4.0 * (double)count * (LANES * chunks + 1));
 }

@@ -1,6 +1,6 @@
-/* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps run as one
- * kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever touches less; on CPUs as one kernel that
- * keeps a line between the two. */
+/* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps
+ * run as one kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever
+ * touches less; on CPUs as one kernel that keeps a line between the two. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
@@ -18,7 +18,8 @@ static bool identity(const gs_linmap_table *t)
 {
     if (t->rows != t->cols) return false;
     for (int r = 0; r < t->rows; r++)
-        if (t->start[r + 1] - t->start[r] != 1 || t->index[t->start[r]] != r || t->weight[t->start[r]] != 1.0) return false;
+        if (t->start[r + 1] - t->start[r] != 1 || t->index[t->start[r]] != r || t->weight[t->start[r]] != 1.0)
+            return false;
     return true;
 }
 
@@ -51,11 +52,13 @@ static gs_status whole(gs_plan *p, int64_t turns)
     return gs_plan_part(p, 1, 1, turns, 0, &part);
 }
 
-/* The last arguments and the grid of the forms for CPUs: planes in runs, or rows in chunks, for some 16 groups a core. */
+/* The last arguments and the grid of the forms for CPUs: planes in runs, or rows in chunks, for some 16
+ * groups a core. */
 static void cut(gs_plan *p, gs_launch *l, int64_t planes, int64_t rows)
 {
     const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
-    const int64_t per = (planes + want - 1) / want, cuts = GS_MIN(rows, (want + planes - 1) / planes), chunk = (rows + cuts - 1) / cuts;
+    const int64_t per = (planes + want - 1) / want, cuts = GS_MIN(rows, (want + planes - 1) / planes),
+                  chunk = (rows + cuts - 1) / cuts;
 
     gs_launch_int(l, per);
     gs_launch_int(l, chunk);
@@ -90,8 +93,8 @@ static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const ta
 {
     const int64_t count = planes * a->rows * b->rows;
     const bool lines = gs_plan_on_cpu(p);
-    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane", lines ? "-DE=%d" : "%.0d",
-                                 lines && b->even && b->longest <= 4 ? b->longest : 0);
+    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane",
+                                 lines ? "-DE=%d" : "%.0d", lines && b->even && b->longest <= 4 ? b->longest : 0);
 
     gs_launch_out(l, y);
     gs_launch_in(l, x);
@@ -106,7 +109,8 @@ static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const ta
     gs_launch_int(l, b->cols);
     if (lines) cut(p, l, planes, a->rows);
     else gs__grid_items(l, count);
-    gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries, 4.0 * (double)(count + planes * a->cols * b->cols));
+    gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries,
+                   4.0 * (double)(count + planes * a->cols * b->cols));
 }
 
 gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
@@ -134,7 +138,8 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
         /* on CPUs columns of uneven rows are slow, and are better taken once than for each of many rows made of them */
         if (gs_plan_on_cpu(p) ? b.cols <= LINE && (a.rows <= a.cols || (b.even && b.longest <= 4))
-                              : one <= 2.0 * GS_MIN(rows_first, columns_first) && whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
+                              : one <= 2.0 * GS_MIN(rows_first, columns_first) &&
+                                    whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
             plane(p, y, x, &a, &b, planes);
             st = GS_OK;
         } else if (rows_first < columns_first) {
