@@ -1,6 +1,7 @@
-/* Several platforms, and platforms that misbehave. Faults come from an OpenCL driver that computes nothing (fixtures/fake_icd.c): the program, which is
- * $GESSO_BUILD/gesso (default build/gesso), says what is wrong with which device, driver and kernel, ends with status 1, or goes on with what is left.
- * Real platforms are used side by side in this process. */
+/* Several platforms, and platforms that misbehave. Faults come from an OpenCL driver that computes nothing
+ * (fixtures/fake_icd.c): the program, which is $GESSO_BUILD/gesso (default build/gesso), says what is wrong with which
+ * device, driver and kernel, ends with status 1, or goes on with what is left. Real platforms are used side by side in
+ * this process. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -13,7 +14,8 @@
 #include "device/device.h"
 #include "gesso/gesso.h"
 
-static char *dir, *only, *with_pocl; /* the tests' folder; folders of .icd files: the faulty driver alone, and behind it PoCL (NULL: not installed) */
+/* The tests' folder; folders of .icd files: the faulty driver alone, and behind it PoCL (NULL: not installed). */
+static char *dir, *only, *with_pocl;
 static char program[4096];
 
 typedef struct result {
@@ -173,7 +175,8 @@ typedef struct side {
 
 static void open_side(side *x, gs_device *d)
 {
-    const gs_compile_opts o = { .use = strcmp(gs_device_get_info(d)->platform, "Faulty OpenCL") ? NULL : "gemm/tile" }; /* it is too little for CLBlast */
+    const bool faulty = strcmp(gs_device_get_info(d)->platform, "Faulty OpenCL") == 0;
+    const gs_compile_opts o = { .use = faulty ? "gemm/tile" : NULL }; /* it is too little for CLBlast */
     gs_graph *g = gs_graph_new();
     gs_node *in = gs_input(g, "x", GS_SHAPE(N, N), GS_F32), *w, *y;
     gs_var *v;

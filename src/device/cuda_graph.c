@@ -1,5 +1,5 @@
-/* Recorded work as CUDA graphs: a stream that captures keeps what is queued on it, and the driver launches all of it by one call, which spares the
- * host two to five microseconds a kernel. A graph holds the arguments that launches had while it was captured. */
+/* Recorded work as CUDA graphs: a stream that captures keeps what is queued on it, and the driver launches all of it by one
+ * call, which spares the host a few microseconds a kernel. A graph holds the arguments that launches had then. */
 #include "device/cuda_int.h"
 
 #include <stdlib.h>
@@ -21,7 +21,8 @@ gs_status gs__cu_record_begin(gs_device *d)
     gs_cu_result err;
 
     if (st != GS_OK) return st;
-    if (!offered(gs__cu())) return gs_fail(GS_EDEVICE, "device \"%s\": its driver is older than CUDA 11.4 and has no graphs", d->info.name);
+    if (!offered(gs__cu()))
+        return gs_fail(GS_EDEVICE, "device \"%s\": its driver is older than CUDA 11.4 and has no graphs", d->info.name);
     err = gs__cu()->cuStreamBeginCapture_v2(gs__cud(d)->stream, GS_CU_CAPTURE_RELAXED);
     return err == 0 ? GS_OK : gs__cu_fail(d, err, "cannot record work as a graph");
 }

@@ -205,8 +205,8 @@ gs_status gs_device_profile(gs_device *d, bool on)
 gs_status gs_device_set_math(gs_device *d, gs_math math)
 {
     if (d->drv->set_math) return d->drv->set_math(d, math);
-    return math == GS_MATH_FP32 ? GS_OK : gs_fail(GS_EDEVICE, "device %s (\"%s\"): TF32 is for CUDA devices (cuda:N) of sm_80 and newer", d->info.id,
-                                                  d->info.name);
+    if (math == GS_MATH_FP32) return GS_OK;
+    return gs_fail(GS_EDEVICE, "device %s (\"%s\"): TF32 is for CUDA devices (cuda:N) of sm_80 and newer", d->info.id, d->info.name);
 }
 
 gs_status gs__device_room(const gs_device *d, size_t bytes)

@@ -72,11 +72,11 @@ static gs_status from_source(gs_cl_device *c, const char *label, const gs_str *t
         gs_debug(1, "opencl: %s: build log:\n%s", label, log);
         gs__log_head(log);
         st = err == CL_COMPILER_NOT_AVAILABLE
-                 ? gs_fail(GS_EBUILD, "%s does not build on device \"%s\" (%s, driver %s): CL_COMPILER_NOT_AVAILABLE: the driver has no compiler, and Gesso "
-                           "builds its kernels from source; install the driver's compiler, or choose another device (gesso devices)", label,
-                           d->info.name, d->info.id, d->info.driver)
-                 : gs_fail(GS_EBUILD, "%s does not build on device \"%s\" (driver %s, options \"%s\"): %s%s%s", label, d->info.name, d->info.driver, options,
-                           gs__cl_error_name(err), *log ? "\n" : "", log);
+                 ? gs_fail(GS_EBUILD, "%s does not build on device \"%s\" (%s, driver %s): CL_COMPILER_NOT_AVAILABLE: the driver has "
+                           "no compiler, and Gesso builds its kernels from source; install the driver's compiler, or choose "
+                           "another device (gesso devices)", label, d->info.name, d->info.id, d->info.driver)
+                 : gs_fail(GS_EBUILD, "%s does not build on device \"%s\" (driver %s, options \"%s\"): %s%s%s", label,
+                           d->info.name, d->info.driver, options, gs__cl_error_name(err), *log ? "\n" : "", log);
         clReleaseProgram(program);
         program = NULL;
     } else if (strstr(log, "warning")) {
