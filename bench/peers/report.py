@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tables of what compare.py measured: python3 report.py RESULT.json"""
+"""Tables of what compare.py measured, in one run or several: python3 report.py RESULT.json..."""
 import json
 import sys
 
@@ -101,8 +101,26 @@ def markdown(result):
     return "\n".join(lines) + "\n"
 
 
+def merged(results):
+    """One result of several of the same programs: all rows, a later one in the place of an earlier one of its case."""
+    whole = results[0]
+    for r in results[1:]:
+        for key in ("gesso", "device", "driver", "torch", "cpu", "threads", "passive"):
+            if r.get(key) != whole.get(key):
+                sys.exit(f"the results differ in {key}: {whole.get(key)} and {r.get(key)}")
+        for suite in ("ops", "models"):
+            new = {row["id"] for row in r[suite]}
+            whole[suite] = [row for row in whole[suite] if row["id"] not in new] + r[suite]
+        whole["skipped"] += r["skipped"]
+        whole["load_after"] = r["load_after"]
+    return whole
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    with open(sys.argv[1]) as f:
-        print(markdown(json.load(f)), end="")
+    loaded = []
+    for path in sys.argv[1:]:
+        with open(path) as f:
+            loaded.append(json.load(f))
+    print(markdown(merged(loaded)), end="")
