@@ -154,21 +154,31 @@ def spread(values):
 
 
 def take_turns(opt, gesso, torch):
-    """Rounds of about opt.seconds a side, after one that finds out how many runs these are."""
+    """Rounds of about opt.seconds a side, after one that finds out how many runs these are; where one run takes as long, that one counts."""
     sides = {"gesso": gesso, "torch": torch}
-    counts, samples = {}, {name: {"seconds": [], "cpu_seconds": []} for name in sides}
+    counts, samples, done = {}, {name: {"seconds": [], "cpu_seconds": []} for name in sides}, opt.rounds
+    watch = Watch(list(sides.values()))
+
+    def keep(name, got):
+        for key, values in samples[name].items():
+            values.append(got[key] / got["runs"])
+
     for name, side in sides.items():
-        first = side.runs(1)["seconds"]
+        got = side.runs(1)
+        keep(name, got)
+        first = got["seconds"]
         if first < opt.seconds / 4:
             n = max(1, min(MOST_RUNS, int(opt.seconds / 4 / max(first, 1e-7))))
             first = side.runs(n)["seconds"] / n
         counts[name] = max(1, min(MOST_RUNS, round(opt.seconds / max(first, 1e-7))))
-    watch = Watch(list(sides.values()))
-    for r in range(opt.rounds):
+    if max(counts.values()) == 1:
+        done -= 1
+    else:
+        for name in sides:
+            samples[name] = {"seconds": [], "cpu_seconds": []}
+    for r in range(done):
         for name in sorted(sides, reverse=r % 2 == 1):
-            got = sides[name].runs(counts[name])
-            for key in ("seconds", "cpu_seconds"):
-                samples[name][key].append(got[key] / got["runs"])
+            keep(name, sides[name].runs(counts[name]))
     row = {name: {key: spread(v) for key, v in samples[name].items()} for name in sides}
     for key in ("seconds", "cpu_seconds"):
         pairs = [t / g for t, g in zip(samples["torch"][key], samples["gesso"][key]) if g > 0]

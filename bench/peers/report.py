@@ -41,16 +41,26 @@ def times(stat, aim=None):
     return f"**{text}**" if aim and stat["median"] >= aim else text
 
 
+def taken(result):
+    """What others took of the machine, case by case."""
+    return [r["machine"]["others"] for r in result["ops"] + result["models"] if "machine" in r]
+
+
+def clock(result):
+    """Which times are shown: the clock's, or processor seconds (all threads) where the machine was shared."""
+    return "cpu_seconds" if max(taken(result), default=0) > IDLE else "seconds"
+
+
 def head(result):
     loads = result["load_before"][0], result["load_after"][0]
-    others = [r["machine"]["others"] for r in result["ops"] + result["models"] if "machine" in r]
+    others = taken(result)
     lines = [f"{result['date']}, {result['cpu']}, {result['cores']} cores, {result['threads']} threads each; Gesso {result['gesso']} on "
              f"{result['device']} (driver {result['driver']}), PyTorch {result['torch']} (fp32, eager, oneDNN), Python {result['python']}.",
              f"{result['rounds']} rounds of {result['round_seconds']:g} s a side in turns; median ± median absolute deviation; ratios are PyTorch / Gesso. "
              f"Load average {loads[0]:.1f} before, {loads[1]:.1f} after."]
     if others and max(others) > IDLE:
         lines.append(f"**The machine was not idle:** others took {100 * sum(others) / len(others):.0f} % of its processors on average, {100 * max(others):.0f} % at "
-                     "most. The ratio by processor time is the better guide then" +
+                     "most. Times are processor seconds of all threads therefore, and the ratio by these is the better guide" +
                      ("; PyTorch's threads slept while they waited." if result.get("passive") else ", though PyTorch's includes threads that wait in a loop."))
     return lines
 
@@ -59,15 +69,34 @@ def share(row):
     return f"{100 * row['machine']['others']:.0f} %"
 
 
-def op_table(rows):
-    lines = ["| case | layer | Gesso | PyTorch | ratio | by processor | aim | others |", "|---|---|---|---|---|---|---|---|"]
+def op_table(rows, key):
+    lines = ["| case | layer | Gesso | PyTorch | ratio | by processor | others |", "|---|---|---|---|---|---|---|"]
     for r in rows:
         if "failed" in r:
-            lines.append(f"| {r['id']} | {r.get('origin', '')} | failed: {r['failed']} | | | | | |")
+            lines.append(f"| {r['id']} | {r.get('origin', '')} | failed: {r['failed']} | | | | |")
             continue
-        aim = target(r)
-        lines.append(f"| {r['id']}{' **DIFFERS**' if differs(r) else ''} | {r['origin']} | {figure(r['gesso']['seconds'])} | {figure(r['torch']['seconds'])} | "
-                     f"{times(r['ratio'], aim)} | {times(r['ratio_cpu'], aim)} | {aim or ''} | {share(r)} |")
+        lines.append(f"| {r['id']}{' **DIFFERS**' if differs(r) else ''} | {r['origin']} | {figure(r['gesso'][key])} | {figure(r['torch'][key])} | "
+                     f"{times(r['ratio'])} | {times(r['ratio_cpu'])} | {share(r)} |")
+    return lines
+
+
+def brief(row, key):
+    """Gesso's time, both ratios."""
+    if row is None or "failed" in row:
+        return "failed" if row else ""
+    aim, by_clock, by_cpu = target(row), row["ratio"], row["ratio_cpu"]
+    return f"{shown(row['gesso'][key]['median'])} · {times(by_clock, aim)} · {times(by_cpu, aim)}{' DIFFERS' if differs(row) else ''}"
+
+
+def conv_table(rows, key):
+    """A line a layer: forward and both gradients."""
+    layers = {}
+    for r in rows:
+        layers.setdefault(r["id"].rpartition("/")[0], {})[r["op"]] = r
+    lines = ["| convolution | layer | aim | y | dx | dw |", "|---|---|---|---|---|---|"]
+    for name, ops in layers.items():
+        some = next(iter(ops.values()))
+        lines.append(f"| {name} | {some['origin']} | {target(some)} | " + " | ".join(brief(ops.get(op), key) for op in ("y", "dx", "dw")) + " |")
     return lines
 
 
@@ -75,7 +104,7 @@ def mib(n):
     return f"{n / 2 ** 20:.0f}"
 
 
-def model_table(rows):
+def model_table(rows, key):
     lines = ["| step | batch | Gesso | PyTorch | ratio | by processor | memory, MiB: Gesso | planned | PyTorch | ratio | others |",
              "|---|---|---|---|---|---|---|---|---|---|---|"]
     for r in rows:
@@ -84,7 +113,7 @@ def model_table(rows):
             continue
         m = r["memory"]
         ratio = f"{m['ratio']:.2f}"
-        lines.append(f"| {r['id']} | {r['batch']} | {figure(r['gesso']['seconds'])} | {figure(r['torch']['seconds'])} | {times(r['ratio'], STEP)} | "
+        lines.append(f"| {r['id']} | {r['batch']} | {figure(r['gesso'][key])} | {figure(r['torch'][key])} | {times(r['ratio'], STEP)} | "
                      f"{times(r['ratio_cpu'], STEP)} | {mib(m['gesso_peak'] - m['gesso_floor'])} | {mib(m['gesso_planned'])} | "
                      f"{mib(m['torch_peak'] - m['torch_floor'])} | {'**' + ratio + '**' if m['ratio'] <= MEMORY else ratio} | {share(r)} |")
     return lines
@@ -94,9 +123,13 @@ def markdown(result):
     lines = head(result)
     if result["models"]:
         lines += ["", "### Training steps", "", f"Aims: ratio {STEP}, memory {MEMORY}; bold: reached. Memory is what a program's peak lies above the same program with nothing "
-                  "to do.", ""] + model_table(result["models"])
+                  "to do.", ""] + model_table(result["models"], clock(result))
     if result["ops"]:
-        lines += ["", "### Ops", ""] + op_table(result["ops"])
+        convs, others = ([r for r in result["ops"] if (r["family"] == "conv") == yes] for yes in (True, False))
+        if convs:
+            lines += ["", "### Convolutions", "", "Gesso's time · ratio by the clock · ratio by processor time; bold: the aim is reached.", ""] + conv_table(convs, clock(result))
+        if others:
+            lines += ["", "### Other ops", ""] + op_table(others, clock(result))
     lines += [f"- not measured: {s['id']} ({s['why']})" for s in result["skipped"]]
     return "\n".join(lines) + "\n"
 
