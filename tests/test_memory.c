@@ -1,7 +1,7 @@
 /* Memory: lifetimes, placement and budgets. Plans are followed launch by launch without a device: every value's content is a hash of the
  * kernel and of what it read, and lies where the plan put it. So it shows when something overwrites what is still needed, and whether a plan
  * with a budget computes the same as one without, for systems of any size. On the device the same is asked of the bits. */
-#include "lib/testlib.h"
+#include "lib/runs.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -11,6 +11,8 @@
 #include "models/cgan.h"
 #include "models/ugatit.h"
 #include "plan/plan_int.h"
+#include "train/system.h"
+#include "train/trainer.h"
 
 static gs_device *null;
 
@@ -403,6 +405,41 @@ static void same_bits_on_the_device(void **state)
     gs_device_close(d);
 }
 
+/* The conditional GAN with a budget, stopped and resumed with another, ends with the bytes of one that keeps everything. */
+static void trained_within_a_budget(void **state)
+{
+    static const char ini[] = "[model]\nsystem = cgan\nprofile = bars\n[train]\nbatch_size = 800\nsteps = 8\n[checkpoint]\nevery = 4\n"
+                              "[log]\nplots = 0\nevents = 0\n";
+    const char *name = getenv("GESSO_DEVICE");
+    gs_setup *setup;
+    gs_setup_memory need, less;
+    gs_device *d;
+    size_t fixed;
+
+    (void)state;
+    if (name && !strncmp(name, "null", 4)) GS_SKIP("the null device computes nothing");
+    gs_test_put("bars.ini", ini, strlen(ini));
+    assert_ok(gs_setup_parse(ini, "bars", NULL, 0, &setup));
+    assert_ok(gs_device_open(NULL, &d));
+    assert_ok(gs_setup_fits(setup, d, &need));
+    fixed = need.state + need.constants;
+    assert_ok(gs_setup_fits_in(setup, d, fixed + need.workspace * 9 / 10, &less));
+    assert_true(less.again_launches > 0 && less.workspace < need.workspace && less.kept == need.workspace);
+    for (int i = 0; i < 3; i++) { /* without; with; the rest with another */
+        char *config = gs_test_path("bars.ini"), *run = gs_test_path(i ? "budget" : "kept"), budget[64];
+        const char *set[] = { budget };
+        const gs_train_opts o = { .config = config, .set = set, .n_set = i ? 1 : 0, .run = run, .steps = i == 1 ? 4 : 8, .resume = i == 2, .quiet = true };
+
+        snprintf(budget, sizeof budget, "memory.budget=%zu", fixed + need.workspace * (size_t)(8 + i) / 10 - 256);
+        assert_ok(gs_train(&o, NULL));
+        free(config);
+        free(run);
+    }
+    gs_test_same_file("kept/checkpoints/step_0000000008.safetensors", "budget/checkpoints/step_0000000008.safetensors");
+    gs_device_close(d);
+    gs_setup_free(setup);
+}
+
 static int open_null(void **state)
 {
     (void)state;
@@ -425,6 +462,7 @@ int main(void)
         cmocka_unit_test(random_programs_within_budgets),
         cmocka_unit_test(systems_within_budgets),
         cmocka_unit_test(same_bits_on_the_device),
+        cmocka_unit_test(trained_within_a_budget),
     };
 
     return cmocka_run_group_tests(tests, open_null, close_null);
