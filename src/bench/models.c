@@ -188,6 +188,12 @@ static gs_status open_work(gs_device *d, const model *m, int batch, bool inputs,
     gs_setup_math(w->setup, d);
     TRY(gs_store_new(d, SEED, &w->store));
     opts = gs_setup_compile_opts(w->setup);
+    if (gs_config_bytes(w->setup->config, "memory", "budget") != 0) {
+        gs_setup_memory need;
+
+        TRY(gs_setup_fits(w->setup, d, &need));
+        opts.budget = need.step_budget;
+    }
     TRY(gs_compile(w->g, d, w->store, &opts, &w->plan));
     TRY(system->open_data(w->setup->model, w->setup->config));
     if (system->prime) TRY(system->prime(w->setup->model, w->store));

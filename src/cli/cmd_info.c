@@ -1,5 +1,6 @@
 /* gesso info: what a configuration asks for and what it costs on a device, before anything runs; or what a safetensors file holds. */
 #include <cjson/cJSON.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,10 +181,11 @@ static void trade_text(const cost *k)
     for (int i = 0; i < k->n_trade; i++) {
         const struct trade *t = &k->trade[i];
 
+        snprintf(a, sizeof a, "%.0fMiB", ceil((double)t->budget / 0x1p20)); /* as the key takes it */
         if (t->fits)
-            printf("    %-12s %-12s %+8.1f %% %+7.1f %% %+13.1f %%\n", gs_bytes_text(a, (double)t->budget), gs_bytes_text(b, (double)t->need.workspace),
+            printf("    %-12s %-12s %+8.1f %% %+7.1f %% %+13.1f %%\n", a, gs_bytes_text(b, (double)t->need.workspace),
                    more_launches(&t->need), more_flops(&t->need), 100 * t->need.again_part);
-        else printf("    %-12s does not fit\n", gs_bytes_text(a, (double)t->budget));
+        else printf("    %-12s does not fit\n", a);
     }
 }
 

@@ -156,6 +156,7 @@ static gs_status read_bytes(const gs_config_row *row, const char *where, const c
     static const struct { const char *name; double bytes; } unit[] = {
         {"", 1}, {"B", 1}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12},
     };
+    const char *const whole = text;
     char number[32];
     size_t n = strspn(text, "0123456789.");
 
@@ -169,7 +170,7 @@ static gs_status read_bytes(const gs_config_row *row, const char *where, const c
             *v *= unit[i].bytes;
             if (*v >= 1 && *v <= 0x1p60) return GS_OK;
         }
-    return bad(row, where, number, "wanted a size above 0 with KiB, MiB, GiB, TiB (or KB, MB, GB, TB), auto or off");
+    return bad(row, where, whole, "wanted a size above 0 with KiB, MiB, GiB, TiB (or KB, MB, GB, TB), auto or off");
 }
 
 /* What a line of an INI file cannot carry would come back as something else from the run's own config.ini. */
