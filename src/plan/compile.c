@@ -45,8 +45,9 @@ static gs_status place_within(gs_plan *p, size_t budget)
         const size_t least = gs__pass_remat(p, most);
 
         if (least > most || tries == MAX_TRIES)
-            return gs_fail(GS_ELIMIT, "of the memory budget the plan may take %s, and it needs %s with all computed again that can be (parameters and optimiser %s, "
-                                      "activations %s): raise memory.budget, or use a smaller batch, image size or width",
+            return gs_fail(GS_ELIMIT, "of the memory budget the plan may take %s, and it needs %s with all computed again "
+                                      "that can be (parameters and optimiser %s, activations %s): raise memory.budget, or "
+                                      "use a smaller batch, image size or width",
                            gs_bytes_text(a, (double)budget), gs_bytes_text(b, (double)(fixed + GS_MAX(least, room + 1))),
                            gs_bytes_text(c, (double)t.state_bytes), gs_bytes_text(e, (double)GS_MAX(least, room + 1)));
         st = gs__pass_memory(p);

@@ -240,7 +240,8 @@ static gs_status place_well(gs_plan *p)
         for (int i = 0; i < p->n_values; i++) {
             gs_value *v = p->values[i];
 
-            if (v->place == GS_PLACE_WORKSPACE && !v->same_as && v->first >= 0 && v->offset + gs__value_bytes(v) > good) v->rank = tries + 1;
+            if (v->place != GS_PLACE_WORKSPACE || v->same_as || v->first < 0) continue;
+            if (v->offset + gs__value_bytes(v) > good) v->rank = tries + 1;
         }
     }
     if (placed_bytes(p) > least) {

@@ -1,14 +1,15 @@
-/* Less memory for more work: where too much is alive at once, a value that waits there for a later use is dropped and made again right
- * before that use.
+/* Less memory for more work: where too much is alive at once, a value that waits there for a later use is dropped and
+ * made again right before that use.
  *
- * Works on launches, after lowering: what is made again comes from the same kernels with the same arguments, so its bits are the same, and
- * random numbers too, which depend on their arguments alone. One value at a time: find the launch where most bytes are alive; among the
- * values that wait across it take the one that frees most bytes for its cost; copy the launches that make it to where it is needed.
- * Their operands are alive there anyway, or small enough to stay, or are made again with it. What was copied further down for later
- * users is taken from the new copy, too, while there is room: so a stretch of layers runs again once, not once a layer.
+ * Works on launches, after lowering: what is made again comes from the same kernels with the same arguments, so its bits
+ * are the same, and random numbers too, which depend on their arguments alone. One value at a time: find the launch where
+ * most bytes are alive; among the values that wait across it take the one that frees most bytes for its cost; copy the
+ * launches that make it to where it is needed. Their operands are alive there anyway, or small enough to stay, or are made
+ * again with it. What was copied further down for later users is taken from the new copy, too, while there is room: so a
+ * stretch of layers runs again once, not once a layer.
  *
- * A launch that reads a variable is copied to before the variable's next change only; one that updates a variable in place never.
- * Outputs of the plan stay. */
+ * A launch that reads a variable is copied to before the variable's next change only; one that updates a variable in place
+ * never. Outputs of the plan stay. */
 #include "plan/plan_int.h"
 
 #include <stdlib.h>
@@ -82,7 +83,9 @@ static void find_touches(remat *r)
     free(filled);
 }
 
-#define EACH_TOUCH(r, v, t) for (const touch *t = (r)->touches + (r)->start[(v)->id]; t < (r)->touches + (r)->start[(v)->id + 1]; t++)
+#define EACH_TOUCH(r, v, t)                                            \
+    for (const touch *t = (r)->touches + (r)->start[(v)->id];         \
+         t < (r)->touches + (r)->start[(v)->id + 1]; t++)
 
 static bool touched(const remat *r, const gs_value *v) { return r->start[v->id + 1] > r->start[v->id]; }
 
@@ -103,7 +106,10 @@ static bool written_between(const remat *r, const gs_value *v, int from, int to)
 }
 
 /* First and last launch that touch v itself, whatever lies in its place before and after. */
-static int first_touch(const remat *r, const gs_value *v) { return touched(r, v) ? r->touches[r->start[v->id]].launch : r->p->n_launches; }
+static int first_touch(const remat *r, const gs_value *v)
+{
+    return touched(r, v) ? r->touches[r->start[v->id]].launch : r->p->n_launches;
+}
 
 static int last_touch(const remat *r, const gs_value *v)
 {
@@ -111,7 +117,8 @@ static int last_touch(const remat *r, const gs_value *v)
     return touched(r, v) ? r->touches[r->start[v->id + 1] - 1].launch : -1;
 }
 
-/* Scratch memory is written anew for every part of a layer. What a reader at launch i finds in v was written from this launch on. */
+/* Scratch memory is written anew for every part of a layer. What a reader at launch i finds in v was written from this
+ * launch on. */
 static int version_start(const remat *r, const gs_value *v, int i)
 {
     int from = -1;
@@ -144,7 +151,8 @@ static gs_value *live_longer(const remat *r, copies *c, gs_value *w)
     return w;
 }
 
-/* From which value operand w can be read before launch r->before without being made again: itself or an equal one. NULL: none. */
+/* From which value operand w can be read before launch r->before without being made again: itself or an equal one.
+ * NULL: none. */
 static gs_value *alive_instead(const remat *r, copies *c, gs_value *w)
 {
     gs_value *longer = NULL;
@@ -258,13 +266,15 @@ static bool gather(remat *r, const gs_value *v, copies *c)
 
 static bool waits(const remat *r, const gs_value *v)
 {
-    if (v->place != GS_PLACE_WORKSPACE || v->keep || first_touch(r, v) >= r->at || last_touch(r, v) <= r->at) return false;
+    if (v->place != GS_PLACE_WORKSPACE || v->keep) return false;
+    if (first_touch(r, v) >= r->at || last_touch(r, v) <= r->at) return false;
     EACH_TOUCH(r, v, t)
         if (t->launch == r->at || (t->launch > r->at && (t->how & WRITES))) return false;
     return true;
 }
 
-/* The value whose dropping frees most bytes for its cost, without more than `most` bytes alive where it is made again. NULL: none. */
+/* The value whose dropping frees most bytes for its cost, without more than `most` bytes alive where it is made again.
+ * NULL: none. */
 static gs_value *choose(remat *r, size_t most, copies *c)
 {
     gs_value *best = NULL;
@@ -294,7 +304,8 @@ static gs_value *copy_value(remat *r, gs_value *w)
 {
     gs_value *v = gs__value_new(r->p, GS_PLACE_WORKSPACE, w->count, w->dtype, "%s again", origin(w)->name);
 
-    if (w->place != GS_PLACE_WORKSPACE || !is_made(r, w, r->before) || last_write(r, w) >= r->before) return v; /* it ends as something else */
+    if (w->place != GS_PLACE_WORKSPACE || !is_made(r, w, r->before)) return v; /* it ends as something else, */
+    if (last_write(r, w) >= r->before) return v;                               /* or the original does later */
     v->copy_of = origin(w);
     v->next_copy = v->copy_of->next_copy;
     v->copy_of->next_copy = v;
@@ -331,8 +342,11 @@ static gs_launch *copy_launch(remat *r, const copies *c, int i, gs_value **made)
 static void replace(gs_plan *p, int i, const gs_value *from, gs_value *to)
 {
     for (; i < p->n_launches; i++)
-        for (int a = 0; a < p->launches[i]->n_args; a++)
-            if (p->launches[i]->args[a].kind == GS_ARG_IN && p->launches[i]->args[a].value == from) p->launches[i]->args[a].value = to;
+        for (int a = 0; a < p->launches[i]->n_args; a++) {
+            gs_arg *arg = &p->launches[i]->args[a];
+
+            if (arg->kind == GS_ARG_IN && arg->value == from) arg->value = to;
+        }
 }
 
 /* Users of later copies of an equal value read v instead, while there is room until then. */
@@ -360,7 +374,8 @@ static void make_again(remat *r, const copies *c)
     for (int i = 0; i < r->n_values; i++)
         if (made[i] && made[i]->copy_of) serve_later(r, made[i]);
     for (int i = 0; i < c->n; i++) GS_PUSH(p->launches, p->n_launches, p->cap_launches, NULL);
-    memmove(p->launches + r->before + c->n, p->launches + r->before, (size_t)(p->n_launches - c->n - r->before) * sizeof *p->launches);
+    memmove(p->launches + r->before + c->n, p->launches + r->before,
+            (size_t)(p->n_launches - c->n - r->before) * sizeof *p->launches);
     memcpy(p->launches + r->before, launches, (size_t)c->n * sizeof *launches);
     free(launches);
     free(made);

@@ -257,8 +257,11 @@ gs_status gs__pass_schedule(gs_plan *p)
 {
     choose_in_place(p);
     p->schedule = gs_xalloc((size_t)GS_MAX(p->n_units, 1) * sizeof *p->schedule);
-    for (int i = 0; i < p->n_order; i++)
-        if (gs__info(p, p->order[i])->root && gs__info(p, p->order[i])->unit->last_order == i) place(p, gs__info(p, p->order[i])->unit);
+    for (int i = 0; i < p->n_order; i++) {
+        const gs_ninfo *info = gs__info(p, p->order[i]);
+
+        if (info->root && info->unit->last_order == i) place(p, info->unit);
+    }
     shorten_lifetimes(p);
     return GS_OK;
 }
