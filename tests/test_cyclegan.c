@@ -253,6 +253,13 @@ static void weights_in_and_out(void **state)
     gs_test_refuses("generate $D/g_b.safetensors -i $D/faces/testB -o $D/no", "no configuration");
 }
 
+/* The configuration for newcomers does its first steps. */
+static void tiny_configuration(void **state)
+{
+    (void)state;
+    gs_test_works("train configs/cyclegan_tiny.ini --set data.root=$D/faces --steps 3 --run $D/newcomer -q");
+}
+
 static int set_up(void **state)
 {
     char *faces = gs_test_path("faces");
@@ -269,7 +276,7 @@ int main(void)
         cmocka_unit_test(sizes_and_names),     cmocka_unit_test(work_of_a_pass),   cmocka_unit_test(rates),
         cmocka_unit_test(sizes_that_do_not_fit), cmocka_unit_test(stopped_and_resumed), cmocka_unit_test(pools_hold_fakes),
         cmocka_unit_test(sheets),              cmocka_unit_test(pool_turns),       cmocka_unit_test(translation),
-        cmocka_unit_test(weights_in_and_out),
+        cmocka_unit_test(weights_in_and_out),  cmocka_unit_test(tiny_configuration),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

@@ -45,7 +45,7 @@ static void run_folder(const char *dir, int at_least)
 static void own_fixtures(void **state)
 {
     (void)state;
-    run_folder("tests/fixtures/golden", 19);
+    run_folder("tests/fixtures/golden", 24);
 }
 
 static void run_shared(const char *system, int at_least)

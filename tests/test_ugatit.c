@@ -258,6 +258,34 @@ static void trained_within_a_budget(void **state)
     assert_fails(gs_test_train(tiny, "none", 0, false, "memory.budget=lots"), GS_ECONFIG, "wanted a size (512MiB, 2GiB), auto or off");
 }
 
+/* A preset fills in what was not given; the run repeats, with pictures of their own for the generators in every second step. */
+static void preset_of_tensorflow(void **state)
+{
+    static const struct { const char *section, *key, *value; } want[] = {
+        { "model", "cam", "shared" }, { "model", "rho_init", "1" }, { "model", "g_bias", "0" }, { "train", "wd_scope", "kernels" },
+        { "data", "resize_extra", "15" }, { "data", "antialias", "0" }, { "train", "decay_every", "10000" },
+    };
+    static const char tf[] = "[model]\nsystem = ugatit\npreset = tf\nsize = 32\nch = 2\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n"
+                             "[train]\nn_critic = 2\niterations = 4\nlog_every = 1\n[sample]\npictures = 1\nsample_interval_batches = 0\n"
+                             "[checkpoint]\nevery = 2\nkeep = 0\n[log]\nplots = 0\n";
+    const char *set[] = { "model.g_bias=0" };
+    gs_setup *s;
+
+    (void)state;
+    assert_ok(gs_setup_parse("[model]\nsystem = ugatit\npreset = tf\nsize = 128\n", "text", set, 1, &s));
+    for (size_t i = 0; i < GS_COUNT(want); i++) {
+        const char *v = gs_config_text(s->config, want[i].section, want[i].key);
+
+        if (strcmp(v, want[i].value) != 0) fail_msg("%s is %s", want[i].key, v);
+    }
+    gs_setup_free(s);
+    assert_fails(gs_setup_parse("[model]\nsystem = ugatit\npreset = keras\n", "text", NULL, 0, &s), GS_ECONFIG, "preset");
+    assert_ok(gs_test_train(tf, "tf", 0, false, NULL));
+    assert_ok(gs_test_train(tf, "tf2", 3, false, NULL));
+    assert_ok(gs_test_train(tf, "tf2", 0, true, NULL));
+    gs_test_same_file("tf/checkpoints/step_0000000004.safetensors", "tf2/checkpoints/step_0000000004.safetensors");
+}
+
 /* A sheet has seven rows; columns are training pictures and then test pictures. */
 static void sheets(void **state)
 {
@@ -354,6 +382,14 @@ static void weights_in_and_out(void **state)
     gs_test_refuses("import $D/all.safetensors --system ugatit --set model.size=32 --set model.ch=3 -o $D/in2.safetensors", "set the keys of the sizes");
 }
 
+/* The configuration for newcomers does its first steps. */
+static void tiny_configuration(void **state)
+{
+    (void)state;
+    gs_test_works("train configs/ugatit_tiny.ini --set data.root=$D/faces --steps 3 --run $D/newcomer -q");
+    gs_test_works("generate $D/newcomer --input $D/faces/testA -o $D/newcomer_out --heatmaps");
+}
+
 static int set_up(void **state)
 {
     char *faces;
@@ -377,11 +413,13 @@ int main(void)
         cmocka_unit_test(drawn_faces),
         cmocka_unit_test(stopped_and_resumed),
         cmocka_unit_test(trained_within_a_budget),
+        cmocka_unit_test(preset_of_tensorflow),
         cmocka_unit_test(sheets),
         cmocka_unit_test(bad_data),
         cmocka_unit_test(snapshots),
         cmocka_unit_test(translation),
         cmocka_unit_test(weights_in_and_out),
+        cmocka_unit_test(tiny_configuration),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

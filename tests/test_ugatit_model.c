@@ -75,6 +75,48 @@ static void parameter_counts(void **state)
     }
 }
 
+static const char *tf_preset(void *user, const char *section, const char *key)
+{
+    (void)user, (void)section;
+    return strcmp(key, "preset") == 0 ? "tf" : NULL;
+}
+
+/* The TensorFlow code's networks: counts, sizes of the scores, where rho starts. */
+static void tf_networks(void **state)
+{
+    gs_ugatit_opts o;
+
+    (void)state;
+    assert_ok(gs_ugatit_configure(&o, tf_preset, NULL));
+    assert_true(o.norm_var == GS_BIASED && o.rho_smooth == 0.1 && o.fresh_pair && o.wd_kernels && o.eps_hat && o.init_normal && o.light);
+    for (int light = 0; light < 2; light++) {
+        gs_graph *g = gs_graph_new();
+        gs_node *x = picture(g, &o, "x");
+        gs_ugatit_score global, local;
+        int starts = 0;
+
+        o.light = light;
+        gs_ugatit_generator(g, &o, "genA2B", x);
+        global = gs_ugatit_discriminator(g, &o, "disGB", x, NULL);
+        local = gs_ugatit_discriminator(g, &o, "disLB", x, NULL);
+        assert_ok(gs_graph_status(g));
+        assert_int_equal(trainable(g, "genA2B.", NULL), light ? 10600388 : 278970308);
+        assert_int_equal(trainable(g, "disGB.", NULL), 53128130);
+        assert_int_equal(trainable(g, "disLB.", NULL), 3290050);
+        assert_true(gs_shape_equal(gs_node_shape(global.logit), GS_SHAPE(1, 1, 8, 8)));
+        assert_true(gs_shape_equal(gs_node_shape(local.logit), GS_SHAPE(1, 1, 32, 32)));
+        for (int k = 0; k < g->n_vars; k++) {
+            const gs_var *v = g->vars[k];
+
+            if (!strstr(v->name, ".rho")) continue;
+            assert_true(v->init.kind == GS_INIT_CONST && v->init.a == (strstr(v->name, "UpBlock1_") ? 1 : 0));
+            starts++;
+        }
+        assert_int_equal(starts, 10);
+        gs_graph_free(g);
+    }
+}
+
 static void state_names(void **state)
 {
     static const struct { const char *name; gs_shape shape; } want[] = {
@@ -154,6 +196,18 @@ static void rates(void **state)
     assert_near("step 500001", gs_ugatit_lr(&o, 500001), 1e-4 * (1 - 2e-6), 1e-12);
     assert_near("step 750000", gs_ugatit_lr(&o, 750000), 5e-5, 1e-12);
     assert_true(gs_ugatit_lr(&o, 1000000) == 0);
+}
+
+/* 100 blocks of 10,000 steps, of which the last 50 fall: lr * (100 - e) / 50 in block e = 0, 1, ... */
+static void rates_by_block(void **state)
+{
+    gs_ugatit_opts o = options(256, 64, 4, true);
+
+    (void)state;
+    o.decay_every = 10000;
+    assert_near("step 510000", gs_ugatit_lr(&o, 510000), 1e-4, 1e-12);
+    assert_near("step 510001", gs_ugatit_lr(&o, 510001), 1e-4 * 49 / 50, 1e-12);
+    assert_near("step 1000000", gs_ugatit_lr(&o, 1000000), 2e-6, 1e-9);
 }
 
 /* ---- deterministic steps ---- */
@@ -370,6 +424,44 @@ static void first_losses(void **state)
     free(v);
 }
 
+/* With n_critic, a step without the generators' turn leaves them and their optimisers as they were; the discriminators learn. */
+static void critic_steps(void **state)
+{
+    static const char *const names[] = { "genA2B.UpBlock2.11.weight", "genB2A.UpBlock1_1.norm1.rho", "opt_genA2B.m.genA2B.FC.0.weight", "opt_genB2A.step",
+                                         "disGA.conv.weight_orig" };
+    gs_ugatit_opts o = options(96, 2, 1, true);
+    gs_graph *g = gs_graph_new();
+    float *v = gs_xalloc(3 * 32 * 32 * sizeof *v), value[2][GS_COUNT(names)][2048] = { { { 0 } } };
+    const float lr = 1e-2f;
+    golden_exec *e;
+
+    (void)state;
+    o.n_critic = 2, o.size = 32, o.d_global_layers = 4, o.d_local_layers = 3;
+    assert_ok(gs_ugatit_build_step(g, &o, 1, false));
+    assert_ok(golden_exec_new(g, NULL, &e));
+    for (int d = 0; d < 2; d++) {
+        fill(d ? "b" : "a", 1, false, v, 3 * 32 * 32);
+        assert_ok(golden_exec_feed(e, d ? "real_B" : "real_A", v));
+    }
+    assert_ok(golden_exec_feed(e, "lr", &lr));
+    for (int turn = 0; turn < 2; turn++) {
+        const float update_g = (float)turn;
+
+        assert_ok(golden_exec_feed(e, "update_g", &update_g));
+        for (size_t i = 0; i < GS_COUNT(names); i++) assert_ok(golden_exec_read(e, names[i], value[0][i]));
+        assert_ok(golden_exec_run(e, 0, 0));
+        for (size_t i = 0; i < GS_COUNT(names); i++) {
+            const bool learns = turn == 1 || names[i][0] == 'd';
+
+            assert_ok(golden_exec_read(e, names[i], value[1][i]));
+            if ((memcmp(value[0][i], value[1][i], sizeof value[0][i]) != 0) != learns) fail_msg("turn %d: %s", turn, names[i]);
+        }
+    }
+    golden_exec_free(e);
+    gs_graph_free(g);
+    free(v);
+}
+
 /* After a step with a huge rate every rho lies in [0,1], and both ends occur. */
 static void rho_is_clipped(void **state)
 {
@@ -457,15 +549,18 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parameter_counts),
+        cmocka_unit_test(tf_networks),
         cmocka_unit_test(state_names),
         cmocka_unit_test(sizes_that_do_not_fit),
         cmocka_unit_test(work_of_a_pass),
         cmocka_unit_test(rates),
+        cmocka_unit_test(rates_by_block),
         cmocka_unit_test(three_steps_light),
         cmocka_unit_test(three_steps_full),
         cmocka_unit_test(average_pool_is_blind),
         cmocka_unit_test(first_losses),
         cmocka_unit_test(rho_is_clipped),
+        cmocka_unit_test(critic_steps),
         cmocka_unit_test(large_gradient_is_factored),
     };
 

@@ -71,12 +71,20 @@ gs_node *gs_batch_norm(gs_node *x, gs_node *mean, gs_node *var, gs_node *w, gs_n
 gs_node *gs_instance_norm(gs_node *x, gs_node *w, gs_node *b, double eps);
 /* x (...,E): over the last axis, biased variance; w, b (E). Ba et al. 2016. */
 gs_node *gs_layer_norm(gs_node *x, gs_node *w, gs_node *b, double eps);
+/* x (N,C,...): over the elements of each of `groups` runs of consecutive channels, biased variance; w, b (C). 1: over all but axis 0;
+ * C: instance norm. GS_ESHAPE when groups does not divide C. Wu & He 2018. */
+gs_node *gs_group_norm(gs_node *x, int64_t groups, gs_node *w, gs_node *b, double eps);
+
+typedef enum gs_variance {
+    GS_UNBIASED, /* divided by count - 1, as in U-GAT-IT's PyTorch code */
+    GS_BIASED,   /* by count, as in its TensorFlow code */
+} gs_variance;
+
 /* U-GAT-IT's adaptive layer-instance normalisation (Kim et al. 2020, Eq. 2): with the instance's and the layer's normalised x,
- * (rho a_I + (1 - rho) a_L) gamma + beta. x (N,C,H,W); gamma, beta (N,C); rho (1,C,1,1). Variances are the unbiased ones, as in
- * the released code. rho is not clamped here: see gs_clamp_params. */
-gs_node *gs_adalin(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps);
+ * (rho a_I + (1 - rho) a_L) gamma + beta. x (N,C,H,W); gamma, beta (N,C); rho (1,C,1,1). rho is not clamped here: see gs_clamp_params. */
+gs_node *gs_adalin(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps, gs_variance variance);
 /* The same with learned gamma, beta (1,C,1,1): the ILN of U-GAT-IT's up-sampling blocks. */
-gs_node *gs_iln(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps);
+gs_node *gs_iln(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps, gs_variance variance);
 
 typedef struct gs_norm_opts {       /* zero value: PyTorch's defaults */
     double eps;                     /* 0: 1e-5 */
@@ -177,6 +185,7 @@ typedef struct gs_adam_opts {
     double beta1, beta2; /* each in [0,1) */
     double eps;          /* 0: 1e-8 */
     double weight_decay; /* times the parameter, added to the gradient (not decoupled) */
+    bool eps_hat;        /* eps is added to sqrt(v) before v's bias is corrected, as TensorFlow does */
 } gs_adam_opts;
 
 /* One Adam step on every parameter (Kingma & Ba 2015, Algorithm 1, with eps outside the root as in PyTorch):

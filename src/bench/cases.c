@@ -136,7 +136,7 @@ static gs_node *adalin(gs_node *x, const gs__case *c)
 
     (void)c;
     return gs_adalin(x, gs_input(x->graph, "gamma", nc, GS_F32), gs_input(x->graph, "beta", nc, GS_F32),
-                     gs_input(x->graph, "rho", GS_SHAPE(1, gs_node_dim(x, 1), 1, 1), GS_F32), 1e-5);
+                     gs_input(x->graph, "rho", GS_SHAPE(1, gs_node_dim(x, 1), 1, 1), GS_F32), 1e-5, GS_UNBIASED);
 }
 
 static gs_node *layer_norm(gs_node *x, const gs__case *c)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/base.h"
+#include "graph/graph.h"
 #include "models/ugatit.h"
 
 enum { A, B }; /* domains, and the generator into them: genB2A makes A */
@@ -24,7 +25,7 @@ typedef struct step {
     gs_graph *g;
     const gs_ugatit_opts *o;
     bool trace;
-    gs_node *real[2], *lr;
+    gs_node *real[2], *lr;  /* real: of the phase at work */
     gs_ugatit_fake fake[2]; /* by the domain they pretend to be of */
     gs_params gen;          /* both generators */
     gs_node *adv[2], *cycle[2], *identity[2], *cam[2], *d[2], *head[2]; /* losses; head: of gap and gmp over all four terms */
@@ -38,6 +39,7 @@ static gs_node *cam_loss(step *t, gs_node *cam_logit, double target)
 {
     gs_node *sum = NULL;
 
+    if (!cam_logit) return gs_const(t->g, 0); /* no attention */
     for (int i = 0; i < 2; i++) {
         gs_node *half = gs_scale(gs_bce_with_target(gs_slice(cam_logit, 1, i, 1), target, GS_REDUCE_MEAN), 0.5);
 
@@ -49,15 +51,43 @@ static gs_node *cam_loss(step *t, gs_node *cam_logit, double target)
 
 /* ---- networks and updates ---- */
 
+/* The weight of a convolution or a dense layer; norms' weights have one axis. */
+static bool is_kernel(const gs_var *v)
+{
+    const char *last = strrchr(gs_var_name(v), '.');
+
+    return gs_var_shape(v).rank >= 2 && (strcmp(last, ".weight") == 0 || strcmp(last, ".weight_orig") == 0);
+}
+
 /* One Adam step on the parameters first .. first + n - 1 of w. */
 static void update(step *t, const gs_params *w, int first, int n, const char *name)
 {
+    const gs_ugatit_opts *o = t->o;
+    gs_adam_opts adam = { .beta1 = o->beta1, .beta2 = o->beta2, .weight_decay = o->weight_decay, .eps_hat = o->eps_hat };
     char opt[32];
 
     for (int i = first; i < first + n; i++) gs_trace(t->trace, w->grads[i], "grad.%s", gs_var_name(w->vars[i]));
+    if (o->wd_kernels) {
+        adam.weight_decay = 0;
+        for (int i = first; i < first + n; i++) {
+            if (is_kernel(w->vars[i])) w->grads[i] = gs_add(w->grads[i], gs_scale(gs_read(w->vars[i]), o->weight_decay));
+        }
+    }
     snprintf(opt, sizeof opt, "opt_%s", name);
-    gs_adam(t->g, opt, w->vars + first, w->grads + first, n, t->lr,
-            &(gs_adam_opts){ .beta1 = t->o->beta1, .beta2 = t->o->beta2, .weight_decay = t->o->weight_decay });
+    gs_adam(t->g, opt, w->vars + first, w->grads + first, n, t->lr, &adam);
+}
+
+/* What the step changes below a prefix stays as it was unless flag is 1. */
+static void update_only_if(step *t, gs_node *flag, const char *prefix)
+{
+    const int n = gs_variables(t->g, prefix, NULL, 0);
+    gs_var **v = gs_xalloc((size_t)n * sizeof *v + 1);
+
+    gs_variables(t->g, prefix, v, n);
+    for (int i = 0; i < n; i++) {
+        if (gs_read(v[i]) != v[i]->initial) gs_assign(v[i], gs_select(flag, gs_read(v[i]), v[i]->initial));
+    }
+    free(v);
 }
 
 static gs_ugatit_score judge(step *t, const char *name, gs_node *x)
@@ -65,16 +95,24 @@ static gs_ugatit_score judge(step *t, const char *name, gs_node *x)
     return gs_ugatit_discriminator(t->g, t->o, name, x, &(gs_mode){ .train = true });
 }
 
+/* The scores of the first n pictures, or of those after them. */
+static gs_ugatit_score part(const gs_ugatit_score *s, int64_t first, int64_t n)
+{
+    return (gs_ugatit_score){ .logit = gs_slice(s->logit, 0, first, n), .cam_logit = s->cam_logit ? gs_slice(s->cam_logit, 0, first, n) : NULL };
+}
+
 /* ---- phases ---- */
 
-static void translate(step *t)
+/* Translates the pictures of a phase; traced: of the generators' phase. */
+static void translate(step *t, bool traced)
 {
     for (int to = B; to >= A; to--) {
         const char from = domain_letter[!to], into = domain_letter[to];
 
         t->fake[to] = gs_ugatit_generator(t->g, t->o, gen_name[to], t->real[!to]);
+        if (!traced) continue;
         gs_trace(t->trace, t->fake[to].image, "out.fake_%c2%c", from, into);
-        gs_trace(t->trace, t->fake[to].cam_logit, "out.fake_%c2%c_cam_logit", from, into);
+        gs_trace(t->trace && t->o->g_cam, t->fake[to].cam_logit, "out.fake_%c2%c_cam_logit", from, into);
     }
 }
 
@@ -82,13 +120,29 @@ static void translate(step *t)
 static void train_discriminator(step *t, int domain, int scale)
 {
     const char *name = dis_name[domain][scale];
-    const gs_ugatit_score real = judge(t, name, t->real[domain]), fake = judge(t, name, gs_detach(t->fake[domain].image));
-    gs_node *ad = gs_add(gs_gan_d(t->o->gan, real.logit, true), gs_gan_d(t->o->gan, fake.logit, false));
-    gs_node *cam = gs_add(gs_gan_d(t->o->gan, real.cam_logit, true), gs_gan_d(t->o->gan, fake.cam_logit, false)), *both = gs_scale(gs_add(ad, cam), t->o->w_adv);
+    const gs_gan gan = t->o->gan;
+    gs_node *x = t->real[domain], *y = gs_detach(t->fake[domain].image), *ad, *cam, *both;
+    const int64_t n = gs_node_dim(x, 0);
+    gs_ugatit_score real, fake;
     gs_params w = { 0 };
 
+    if (t->o->d_batch_real_fake) {
+        const gs_ugatit_score all = judge(t, name, gs_concat((gs_node *[]){ x, y }, 2, 0));
+
+        real = part(&all, 0, n);
+        fake = part(&all, n, n);
+    } else {
+        real = judge(t, name, x);
+        fake = judge(t, name, y);
+    }
+    both = ad = gs_add(gs_gan_d(gan, real.logit, true), gs_gan_d(gan, fake.logit, false));
     gs_trace(t->trace, ad, "loss.D_ad_loss_%c%c", scale_letter[scale], domain_letter[domain]);
-    gs_trace(t->trace, cam, "loss.D_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    if (t->o->d_cam) {
+        cam = gs_add(gs_gan_d(gan, real.cam_logit, true), gs_gan_d(gan, fake.cam_logit, false));
+        both = gs_add(ad, cam);
+        gs_trace(t->trace, cam, "loss.D_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[domain]);
+    }
+    both = gs_scale(both, t->o->w_adv);
     t->d[domain] = gs_plus(t->d[domain], both);
     gs_params_find(&w, t->g, name, NULL, NULL);
     gs_params_differentiate(&w, both);
@@ -106,11 +160,15 @@ static void there_and_back(step *t, int to)
 
     for (int scale = 0; scale < 2; scale++) {
         const gs_ugatit_score s = judge(t, dis_name[to][scale], f->image);
-        gs_node *ad = gs_gan_g(t->o->gan, s.logit), *ad_cam = gs_gan_g(t->o->gan, s.cam_logit);
+        gs_node *ad = gs_gan_g(t->o->gan, s.logit), *ad_cam;
 
         gs_trace(t->trace, ad, "loss.G_ad_loss_%c%c", scale_letter[scale], domain_letter[to]);
-        gs_trace(t->trace, ad_cam, "loss.G_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[to]);
-        t->adv[to] = gs_plus(t->adv[to], gs_add(ad, ad_cam));
+        if (t->o->d_cam) {
+            ad_cam = gs_gan_g(t->o->gan, s.cam_logit);
+            gs_trace(t->trace, ad_cam, "loss.G_ad_cam_loss_%c%c", scale_letter[scale], domain_letter[to]);
+            ad = gs_add(ad, ad_cam);
+        }
+        t->adv[to] = gs_plus(t->adv[to], ad);
     }
     t->cycle[from] = gs_l1(back.image, t->real[from], GS_REDUCE_MEAN);
     t->cam[to] = gs_plus(t->cam[to], cam);
@@ -124,7 +182,7 @@ static void stay(step *t, int domain)
     const gs_ugatit_fake same = gs_ugatit_generator(t->g, t->o, gen_name[domain], t->real[domain]);
     gs_node *cam = cam_loss(t, same.cam_logit, 0);
 
-    gs_trace(t->trace, same.cam_logit, "out.fake_%c2%c_cam_logit", domain_letter[domain], domain_letter[domain]);
+    gs_trace(t->trace && t->o->g_cam, same.cam_logit, "out.fake_%c2%c_cam_logit", domain_letter[domain], domain_letter[domain]);
     t->identity[domain] = gs_l1(same.image, t->real[domain], GS_REDUCE_MEAN);
     t->cam[domain] = gs_plus(t->cam[domain], cam);
     gs_params_differentiate(&t->gen, gs_add(gs_scale(t->identity[domain], t->o->w_identity), gs_scale(cam, t->o->w_cam)));
@@ -143,12 +201,13 @@ static gs_node *mean_rho(step *t, const char *part)
         sum = gs_plus(sum, gs_sum(gs_read(t->gen.vars[i]), GS_ALL, false));
         count += gs_shape_count(gs_var_shape(t->gen.vars[i]));
     }
-    return gs_scale(sum, 1.0 / (double)count);
+    return sum ? gs_scale(sum, 1.0 / (double)count) : gs_const(t->g, 0);
 }
 
 static void train_generators(step *t, gs_node **m)
 {
     const int half = t->gen.n / 2; /* the generators are alike */
+    gs_node *update_g = t->o->n_critic > 1 ? gs_input(t->g, "update_g", GS_SCALAR, GS_F32) : NULL;
 
     there_and_back(t, B);
     there_and_back(t, A);
@@ -159,10 +218,14 @@ static void train_generators(step *t, gs_node **m)
     update(t, &t->gen, 0, half, gen_name[B]);
     update(t, &t->gen, half, half, gen_name[A]);
     for (int d = A; d <= B; d++) {
-        char prefix[16];
+        char prefix[24];
 
         snprintf(prefix, sizeof prefix, "%s.", gen_name[d]);
         gs_clamp_params(t->g, prefix, ".rho", 0, 1);
+        if (t->o->n_critic == 1) continue;
+        update_only_if(t, update_g, prefix);
+        snprintf(prefix, sizeof prefix, "opt_%s.", gen_name[d]);
+        update_only_if(t, update_g, prefix);
     }
 }
 
@@ -185,7 +248,7 @@ static void metrics(step *t, gs_node **m)
         m[GS_UGATIT_CYCLE_A + d] = t->cycle[d];
         m[GS_UGATIT_IDENTITY_A + d] = t->identity[d];
         m[GS_UGATIT_D_A + d] = t->d[d];
-        m[GS_UGATIT_CAM_GAP + d] = gs_scale(t->head[d], o->w_cam); /* here d counts heads */
+        m[GS_UGATIT_CAM_GAP + d] = t->head[d] ? gs_scale(t->head[d], o->w_cam) : gs_const(t->g, 0); /* here d counts heads */
     }
     m[GS_UGATIT_G] = total;
     m[GS_UGATIT_D] = gs_add(t->d[A], t->d[B]);
@@ -200,6 +263,16 @@ static gs_shape pictures(const gs_ugatit_opts *o, int batch)
     return GS_SHAPE(batch, GS_UGATIT_CHANNELS, o->size, o->size);
 }
 
+static void real_inputs(step *t, int batch, const char *suffix)
+{
+    for (int d = A; d <= B; d++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "real_%c%s", domain_letter[d], suffix);
+        t->real[d] = gs_input(t->g, name, pictures(t->o, batch), GS_F32);
+    }
+}
+
 gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, bool with_trace)
 {
     step t = { .g = g, .o = o, .trace = with_trace };
@@ -208,14 +281,17 @@ gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, 
 
     if (st != GS_OK) return st;
     if (batch < 1) return gs_fail(GS_EINVAL, "a batch of %d pictures", batch);
-    t.real[A] = gs_input(g, "real_A", pictures(o, batch), GS_F32);
-    t.real[B] = gs_input(g, "real_B", pictures(o, batch), GS_F32);
+    real_inputs(&t, batch, "");
     t.lr = gs_input(g, "lr", GS_SCALAR, GS_F32);
-    translate(&t);
+    translate(&t, !o->fresh_pair);
     gs_params_find(&t.gen, g, gen_name[B], NULL, NULL);
     gs_params_find(&t.gen, g, gen_name[A], NULL, NULL);
     for (int d = A; d <= B; d++) {
         for (int scale = 0; scale < 2; scale++) train_discriminator(&t, d, scale);
+    }
+    if (o->fresh_pair) {
+        real_inputs(&t, batch, "_g");
+        translate(&t, true);
     }
     train_generators(&t, m);
     metrics(&t, m);

@@ -63,8 +63,23 @@ gs_node *gs_layer_norm(gs_node *x, gs_node *w, gs_node *b, double eps)
     return b ? gs_add(y, b) : y;
 }
 
-/* rho a_I + (1 - rho) a_L, both by unbiased variances: torch.var divides by count - 1. */
-static gs_node *mix_norms(gs_node *x, gs_node *rho, double eps, const char *what)
+gs_node *gs_group_norm(gs_node *x, int64_t groups, gs_node *w, gs_node *b, double eps)
+{
+    gs_node *flat, *mean, *var;
+
+    if (x->poisoned) return x;
+    if (x->shape.rank < 3 || groups < 1 || x->shape.dim[1] % groups) {
+        char t[96];
+        return NN_FAIL(x, "group_norm", GS_ESHAPE, "x %s, %lld groups: wants (N,C,...) of rank 3 or more and groups that divide C",
+                       gs_shape_text(x->shape, t), (long long)groups);
+    }
+    flat = gs_reshape(x, GS_SHAPE(x->shape.dim[0], groups, -1));
+    gs_moments(flat, GS_AXIS(2), &mean, &var);
+    return scale_shift(gs_reshape(gs__standardize(flat, mean, var, eps), x->shape), w, b);
+}
+
+/* rho a_I + (1 - rho) a_L. */
+static gs_node *mix_norms(gs_node *x, gs_node *rho, double eps, gs_variance variance, const char *what)
 {
     unsigned axes[2]; /* the instance's, the layer's */
     gs_node *a[2], *mean, *var;
@@ -80,14 +95,14 @@ static gs_node *mix_norms(gs_node *x, gs_node *rho, double eps, const char *what
         const double n = (double)count_over(x, axes[i]);
 
         gs_moments(x, axes[i], &mean, &var);
-        a[i] = gs__standardize(x, mean, gs_scale(var, n / (n - 1)), eps);
+        a[i] = gs__standardize(x, mean, variance == GS_BIASED ? var : gs_scale(var, n / (n - 1)), eps);
     }
     return gs_add(gs_mul(rho, a[0]), gs_mul(gs_affine(rho, -1.0, 1.0), a[1]));
 }
 
-gs_node *gs_adalin(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps)
+gs_node *gs_adalin(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps, gs_variance variance)
 {
-    gs_node *y = mix_norms(x, rho, eps, "adalin");
+    gs_node *y = mix_norms(x, rho, eps, variance, "adalin");
     gs_shape s;
 
     if (nn_poisoned(y, gamma, beta)) return nn_poisoned(y, gamma, beta);
@@ -95,9 +110,9 @@ gs_node *gs_adalin(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, doub
     return gs_add(gs_mul(y, gs_reshape(gamma, s)), gs_reshape(beta, s));
 }
 
-gs_node *gs_iln(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps)
+gs_node *gs_iln(gs_node *x, gs_node *gamma, gs_node *beta, gs_node *rho, double eps, gs_variance variance)
 {
-    return gs_add(gs_mul(mix_norms(x, rho, eps, "iln"), gamma), beta);
+    return gs_add(gs_mul(mix_norms(x, rho, eps, variance, "iln"), gamma), beta);
 }
 
 /* ---- layers ---- */

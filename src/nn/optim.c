@@ -69,7 +69,7 @@ void gs_adam(gs_graph *g, const char *name, gs_var *const *params, gs_node *cons
         gs_node *p = gs_read(params[i]), *grad = decayed(grads[i], p, a->weight_decay);
         gs_node *m = gs_add(gs_scale(gs_read(var_m), b1), gs_scale(grad, 1 - b1));
         gs_node *v = gs_add(gs_scale(gs_read(var_v), b2), gs_scale(gs_square(grad), 1 - b2));
-        gs_node *down = gs_affine(gs_mul(gs_sqrt(v), root), 1.0, eps);
+        gs_node *down = a->eps_hat ? gs_mul(gs_affine(gs_sqrt(v), 1.0, eps), root) : gs_affine(gs_mul(gs_sqrt(v), root), 1.0, eps);
 
         gs_assign(var_m, m);
         gs_assign(var_v, v);

@@ -35,8 +35,19 @@ static const gs_metric metrics[GS_UGATIT_METRICS] = {
 
 static gs_status presets(gs_config *c)
 {
-    (void)c; /* no key is left to the system */
-    return GS_OK;
+    const char *preset = gs_config_str(c, "model", "preset");
+    gs_status st = GS_OK;
+    int n;
+    const gs_config_row *row = gs_ugatit_config_rows(&n);
+
+    for (int i = 0; i < n && st == GS_OK; i++) {
+        const char *value = gs_ugatit_preset(preset, row[i].key);
+
+        if (value) st = gs_config_default(c, row[i].section, row[i].key, value);
+    }
+    /* The TensorFlow code enlarges pictures of other sizes than 256 by less. */
+    if (st == GS_OK && strcmp(preset, "tf") == 0 && gs_config_int(c, "model", "size") != 256) st = gs_config_default(c, "data", "resize_extra", "15");
+    return st;
 }
 
 static void close_ugatit(void *model)
@@ -53,7 +64,7 @@ static gs_status open_ugatit(const gs_config *c, void **model)
     ugatit *m = gs_xalloc(sizeof *m);
     gs_status st = gs_ugatit_configure(&m->o, gs_config_text, (void *)(uintptr_t)c);
 
-    gs_translation_init(&m->t, c, m->o.size, m->o.batch, GS_RESIZE_ANTIALIAS);
+    gs_translation_init(&m->t, c, m->o.size, m->o.batch, gs_config_bool(c, "data", "antialias") ? GS_RESIZE_ANTIALIAS : GS_RESIZE_CORNER);
     if (st != GS_OK) {
         close_ugatit(m);
         m = NULL;
@@ -98,10 +109,12 @@ static double rate(const void *model, gs_position p)
 static gs_status feed(void *model, gs_plan *plan, gs_position p)
 {
     ugatit *m = model;
-    const float lr = (float)rate(m, p);
+    const float lr = (float)rate(m, p), update_g = p.step % m->o.n_critic == 0;
     gs_status st = GS_OK;
 
-    TRY(gs_translation_feed(&m->t, plan, "real_A", "real_B", p.step));
+    TRY(gs_translation_feed(&m->t, plan, "real_A", "real_B", m->o.fresh_pair ? 2 * p.step : p.step));
+    if (m->o.fresh_pair) TRY(gs_translation_feed(&m->t, plan, "real_A_g", "real_B_g", 2 * p.step + 1));
+    if (m->o.n_critic > 1) TRY(gs_plan_feed(plan, "update_g", &update_g));
     TRY(gs_plan_feed(plan, "lr", &lr));
 done:
     return st;

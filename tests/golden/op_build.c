@@ -175,12 +175,12 @@ static void layer_norm(golden_op *o)
 
 static void adalin(golden_op *o)
 {
-    out(o, "out", gs_adalin(in(o, "x"), in(o, "gamma"), in(o, "beta"), in(o, "rho"), num(o, "eps", 1e-5)));
+    out(o, "out", gs_adalin(in(o, "x"), in(o, "gamma"), in(o, "beta"), in(o, "rho"), num(o, "eps", 1e-5), GS_UNBIASED));
 }
 
 static void iln(golden_op *o)
 {
-    out(o, "out", gs_iln(in(o, "x"), in(o, "gamma"), in(o, "beta"), in(o, "rho"), num(o, "eps", 1e-5)));
+    out(o, "out", gs_iln(in(o, "x"), in(o, "gamma"), in(o, "beta"), in(o, "rho"), num(o, "eps", 1e-5), GS_UNBIASED));
 }
 
 static void spectral_norm(golden_op *o)

@@ -29,13 +29,13 @@ static gs_node *translate(gs_graph *g, const gs_ugatit_opts *o, const char *net,
     const gs_ugatit_fake f = gs_ugatit_generator(g, o, net, x);
 
     output(g, f.image, "out.fake_%s", name);
-    output(g, f.cam_logit, "out.fake_%s_cam_logit", name);
+    if (f.cam_logit) output(g, f.cam_logit, "out.fake_%s_cam_logit", name);
     output(g, f.heatmap, "out.fake_%s_heatmap", name);
     if (inner) {
         output(g, f.down, "out.%s.down", net);
         output(g, f.att, "out.%s.att", net);
-        output(g, f.gamma, "out.%s.gamma", net);
-        output(g, f.beta, "out.%s.beta", net);
+        if (f.gamma) output(g, f.gamma, "out.%s.gamma", net);
+        if (f.beta) output(g, f.beta, "out.%s.beta", net);
     }
     return f.image;
 }
@@ -45,7 +45,7 @@ static void judge(gs_graph *g, const gs_ugatit_opts *o, const gs_mode *mode, con
     const gs_ugatit_score s = gs_ugatit_discriminator(g, o, net, x, mode);
 
     output(g, s.logit, "out.%s_%s_logit", kind, net + 3);
-    output(g, s.cam_logit, "out.%s_%s_cam_logit", kind, net + 3);
+    if (s.cam_logit) output(g, s.cam_logit, "out.%s_%s_cam_logit", kind, net + 3);
     output(g, s.heatmap, "out.%s_%s_heatmap", kind, net + 3);
 }
 
