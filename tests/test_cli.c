@@ -225,7 +225,8 @@ static void test_config(void **state)
     prints("info $D/ok.ini", "18 304 parameters");
     prints("info $D/ok.ini --set memory.budget=2MiB", "memory budget 2.0 MiB: activations");
     prints("info $D/ok.ini --set memory.budget=auto --json", "\"launches_again\":\t0");
-    fails("info $D/ok.ini --set memory.budget=100KiB", 1, "of the memory budget the plan may take", "raise memory.budget", NULL);
+    fails("train $D/ok.ini --run $D/small --set memory.budget=100KiB", 1, "of the memory budget the plan may take", "raise memory.budget",
+          NULL);
     fails("info $D/ok.ini --set memory.budget=2GIG", 2, "memory", "wanted a size", NULL);
     fails("info $D/key.ini", 2, "key.ini:5", "learning_rat", "[train]");
     fails("info $D/near.ini", 2, "near.ini:4", "batch_sise", "did you mean 'batch_size'");
