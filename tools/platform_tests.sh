@@ -40,10 +40,13 @@ oclgrind_run() { # flags, command...
 }
 
 # Races and uninitialised reads are seen only in code that was not optimised. GESSO_POISON writes buffers in the way that the simulator
-# understands, and makes of a read that nobody wrote a NaN. Gesso's own product: CLBlast's is too much for it.
-closely() {
-    GESSO_POISON=1 GESSO_GEMM=tile oclgrind_run "--uninitialized --data-races --build-options -cl-opt-disable" "$@"
-}
+# understands, and makes of a read that nobody wrote a NaN. Gesso's own product: CLBlast's is too much for it. A cache folder apart, or it
+# would get the optimised kernels of the runs before.
+closely() (
+    cache=$cache/unoptimised
+    export GESSO_POISON=1 GESSO_GEMM=tile
+    oclgrind_run "--uninitialized --data-races --build-options -cl-opt-disable" "$@"
+)
 
 run() { # command...
     case $platform in
