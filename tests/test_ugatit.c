@@ -390,6 +390,22 @@ static void tiny_configuration(void **state)
     gs_test_works("generate $D/newcomer --input $D/faces/testA -o $D/newcomer_out --heatmaps");
 }
 
+/* A benchmark's check takes a small batch, under the key that this system has for it: train.batch. */
+static void benchmark_of_a_configuration(void **state)
+{
+    const char text[] = "[model]\nsystem = ugatit\nsize = 32\nch = 4\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n[data]\nroot = ";
+    const char *dir = gs_test_dir();
+    char ini[512], *said;
+
+    (void)state;
+    snprintf(ini, sizeof ini, "%s%s/faces\n", text, dir);
+    gs_test_put("bench.ini", ini, strlen(ini));
+    gs_test_works("bench --models $D/bench.ini --seconds 1 --no-starts --json - -q");
+    said = gs_test_stdout();
+    if (!strstr(said, "\"right\":true") && !strstr(said, "\"right\":\ttrue") && !strstr(said, "\"right\": true")) fail_msg("%.600s", said);
+    free(said);
+}
+
 static int set_up(void **state)
 {
     char *faces;
@@ -420,6 +436,7 @@ int main(void)
         cmocka_unit_test(translation),
         cmocka_unit_test(weights_in_and_out),
         cmocka_unit_test(tiny_configuration),
+        cmocka_unit_test(benchmark_of_a_configuration),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

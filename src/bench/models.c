@@ -88,6 +88,7 @@ void gs__models_json(cJSON *list, const char *only)
 /* A configuration's setup; a profile's with drawn pictures where it wants files. batch: replaces the configuration's; 0: its own. */
 static gs_status setup_of(const model *m, int batch, gs_setup **out)
 {
+    const gs_system *system = m->system;
     const char *set[4];
     char text[160], size[40];
     gs_status st;
@@ -95,7 +96,13 @@ static gs_status setup_of(const model *m, int batch, gs_setup **out)
 
     *out = NULL;
     if (batch) {
-        snprintf(size, sizeof size, "train.batch_size=%d", batch);
+        if (!system) {
+            if ((st = gs_setup_load(m->path, NULL, 0, out)) != GS_OK) return st;
+            system = (*out)->system;
+            gs_setup_free(*out);
+            *out = NULL;
+        }
+        snprintf(size, sizeof size, "train.%s=%d", find_row(system, "train", "batch_size") ? "batch_size" : "batch", batch);
         set[n++] = size;
     }
     if (!m->system) return gs_setup_load(m->path, set, n, out);
