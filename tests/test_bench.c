@@ -238,7 +238,7 @@ static bool have_device(void)
 static void a_result_has_its_fields(void **state)
 {
     const gs_bench_opts o = { .ops = true, .models = true, .only = "*bars", .seconds = 1 },
-                        ops = { .ops = true, .only = "gemm/256*", .seconds = 1 };
+                        ops = { .ops = true, .only = "gemm/256*", .seconds = 6 }; /* room for 3 samples on a busy machine */
     const cJSON *row;
     cJSON *result;
 
@@ -255,8 +255,7 @@ static void a_result_has_its_fields(void **state)
     row = cJSON_GetArrayItem(at(result, "ops"), 0);
     if (!row) fail_msg("no op was measured");
     assert_string_equal(at(row, "id")->valuestring, "gemm/256x256x256_nn");
-    /* 3 samples, but on a machine so busy that one takes all the time */
-    assert_true(at(row, "seconds")->valuedouble > 0 && at(row, "samples")->valueint >= 1);
+    assert_true(at(row, "seconds")->valuedouble > 0 && at(row, "samples")->valueint >= 3);
     assert_true(at(row, "flops")->valuedouble == 2.0 * 256 * 256 * 256 &&
                 at(row, "bytes")->valuedouble == 4.0 * 3 * 256 * 256);
     assert_true(cJSON_IsTrue(at(at(row, "digest"), "checked")) && cJSON_IsTrue(at(at(row, "digest"), "right")));
