@@ -152,7 +152,7 @@ uninstall:              ## remove what install has put there
 	$Qrm -f $(addprefix $(incdir)/,$(notdir $(wildcard include/gesso/*.h)))
 	$Qrmdir $(incdir) 2>/dev/null || true
 
-test: deps              ## install, build and run all tests; ONLY="name name", DEVICE=..., SAN=...
+test: deps              ## install, build and run all tests; ONLY="name name", DEVICE=..., SAN=..., GESSO_TEST="case*"
 	$Q$(MAKE) --no-print-directory -j$(JOBS) test-run
 
 build-tests: all examples $(TESTS) $(RUNNERS)

@@ -15,6 +15,14 @@ const char *gs_test_shared(void)
     return gs_dir_exists("../shared") ? "../shared" : NULL;
 }
 
+/* GESSO_TEST="heat*": only the cases whose names match. */
+__attribute__((constructor)) static void choose_cases(void)
+{
+    const char *pattern = getenv("GESSO_TEST");
+
+    if (pattern && *pattern) cmocka_set_test_filter(pattern);
+}
+
 static char **folders;
 static int n_folders, cap_folders;
 static pid_t owner; /* a forked child must not remove its parent's folders */
