@@ -8,6 +8,7 @@
 #include "data/faces.h"
 #include "data/heatmap.h"
 #include "data/pictures.h"
+#include "data/shapes.h"
 #include "train/snapshot.h"
 #include "train/trainer.h"
 
@@ -204,6 +205,36 @@ static void drawn_faces(void **state)
     }
     assert_true(mean[0] > 50 && mean[1] == 0);
     assert_fails(gs_data_make_faces(gs_test_dir(), 0, 1, 0), GS_EINVAL, "0 training");
+}
+
+/* Discs with grain on a gradient; squares on one colour, dark at their edge; the same picture for the same number. */
+static void drawn_shapes(void **state)
+{
+    enum { SIDE = GS_SHAPE_SIDE, ROW = 3 * SIDE };
+    char *dir = gs_test_path("shapes"), *last = gs_test_path("shapes/testB/000001.png"), *beyond = gs_test_path("shapes/testB/000002.png");
+    gs_image a, b;
+
+    (void)state;
+    for (int square = 0; square < 2; square++) {
+        int steps = 0, dark = 0;
+
+        assert_ok(gs_shape_draw(&a, square, 3, 5));
+        assert_ok(gs_shape_draw(&b, square, 3, 5));
+        assert_memory_equal(a.px, b.px, ROW * SIDE);
+        gs_image_free(&b);
+        assert_ok(gs_shape_draw(&b, square, 3, 6));
+        assert_memory_not_equal(a.px, b.px, ROW * SIDE);
+        for (int i = 1; i < SIDE; i++) steps += abs(a.px[3 * i] - a.px[3 * i - 3]);
+        for (int i = 0; i < SIDE * SIDE; i++) dark += a.px[3 * i] < 40 && a.px[3 * i + 1] < 40 && a.px[3 * i + 2] < 40;
+        if (square) assert_true(steps == 0 && dark > 100); /* the upper edge is of one colour, the outline nearly black */
+        else assert_true(steps > 400);
+        gs_image_free(&a);
+        gs_image_free(&b);
+    }
+    assert_ok(gs_data_make_shapes(dir, 3, 2, 7));
+    assert_true(gs_file_exists(last) && !gs_file_exists(beyond));
+    assert_fails(gs_data_make_shapes(dir, 0, 1, 0), GS_EINVAL, "0 training");
+    free(dir), free(last), free(beyond);
 }
 
 /* ---- training ---- */
@@ -427,6 +458,7 @@ int main(void)
         cmocka_unit_test(folders_with_bad_pictures),
         cmocka_unit_test(samples),
         cmocka_unit_test(drawn_faces),
+        cmocka_unit_test(drawn_shapes),
         cmocka_unit_test(stopped_and_resumed),
         cmocka_unit_test(trained_within_a_budget),
         cmocka_unit_test(preset_of_tensorflow),

@@ -5,11 +5,12 @@
 #include "data/digits.h"
 #include "data/faces.h"
 #include "data/info.h"
+#include "data/shapes.h"
 
 static const cli_option make_options[] = {
     CLI_OUT("folder for the data set; made when it is missing"),
-    { 'n', "count", "N", CLI_INT, 1, 10000000, .help = "training pictures; default: 20000 digits, 200 faces in each domain" },
-    { 0, "test", "N", CLI_INT, 1, 10000000, .help = "test pictures; default: 4000 digits, 20 faces in each domain" },
+    { 'n', "count", "N", CLI_INT, 1, 10000000, .help = "training pictures; default: 20000 digits, 200 faces or shapes in each domain" },
+    { 0, "test", "N", CLI_INT, 1, 10000000, .help = "test pictures; default: 4000 digits, 20 faces or shapes in each domain" },
     { 's', "seed", "N", CLI_INT, 0, INT64_MAX, "0", .help = "of everything that is drawn at random" },
 };
 
@@ -20,6 +21,7 @@ static const struct drawn {
 } drawn[] = {
     { "digits", "drawn digits", 20000, 4000, gs_data_make_digits },
     { "faces", "drawn faces in each of two domains", 200, 20, gs_data_make_faces },
+    { "shapes", "drawn shapes in each of two domains", 200, 20, gs_data_make_shapes },
 };
 
 static gs_status make(const cli_args *a)
@@ -35,7 +37,7 @@ static gs_status make(const cli_args *a)
     }
     if (!set) {
         near = gs_nearest(name, names, (int)GS_COUNT(drawn));
-        return gs_fail(GS_EUSAGE, "data make: there is no drawn data set \"%.40s\"; there are: digits, faces%s%s%s", name, near ? " (did you mean " : "",
+        return gs_fail(GS_EUSAGE, "data make: there is no drawn data set \"%.40s\"; there are: digits, faces, shapes%s%s%s", name, near ? " (did you mean " : "",
                        near ? near : "", near ? "?)" : "");
     }
     if (!dir) return gs_fail(GS_EUSAGE, "data make: where to? -o DIR");
@@ -50,6 +52,7 @@ const cli_command cli_data_make = {
     .name = "data make", .operands = "NAME", .summary = "Draws a data set",
     .about = "digits: ten classes of stroke digits with random pose, width and blur, 28 x 28, as the four IDX files of MNIST.\n"
              "faces: shaded faces (trainA, testA) and cartoon faces (trainB, testB), 96 x 96 PNG files, for translation between the two.\n"
+             "shapes: grainy discs on gradients (A) and flat outlined squares (B), 128 x 128, likewise: the simplest pair to see learning on.\n"
              "A picture depends on the seed and its number alone.",
     .min_operands = 1, .max_operands = 1, .options = make_options, .n_options = (int)GS_COUNT(make_options), .run = make,
 };

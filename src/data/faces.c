@@ -3,7 +3,8 @@
 #include "data/faces.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "data/domains.h"
 
 #define STREAM_A 0x6661636541000000ull
 #define STREAM_B 0x6661636542000000ull
@@ -132,61 +133,7 @@ gs_status gs_face_draw(gs_image *out, bool cartoon, uint64_t seed, uint64_t inde
     return GS_OK;
 }
 
-/* ---- as files ---- */
-
-typedef struct job {
-    const char *dir;
-    bool cartoon;
-    uint64_t seed, first;
-    gs_status *st; /* of each picture */
-    char **errors;
-} job;
-
-static void write_one(void *user, int i)
-{
-    const job *j = user;
-    char name[32], *path;
-    gs_image img;
-    gs_status st = gs_face_draw(&img, j->cartoon, j->seed, j->first + (uint64_t)i);
-
-    snprintf(name, sizeof name, "%06d.png", i);
-    path = gs_path_join(j->dir, name);
-    if (st == GS_OK) st = gs_png_write(path, &img);
-    if (st != GS_OK) j->errors[i] = gs_xstrdup(gs_last_error());
-    j->st[i] = st;
-    gs_image_free(&img);
-    free(path);
-}
-
-static gs_status write_folder(const char *root, const char *name, int n, bool cartoon, uint64_t seed, uint64_t first)
-{
-    char *dir = gs_path_join(root, name);
-    job j = { .dir = dir, .cartoon = cartoon, .seed = seed, .first = first, .st = gs_xalloc((size_t)n * sizeof *j.st),
-              .errors = gs_xalloc((size_t)n * sizeof *j.errors) };
-    gs_status st = GS_OK;
-
-    TRY(gs_mkdirs(dir));
-    gs_parallel_for(n, 0, write_one, &j);
-    for (int i = 0; i < n; i++)
-        if (j.errors[i]) TRY(gs_fail(j.st[i], "%s", j.errors[i]));
-done:
-    for (int i = 0; i < n; i++) free(j.errors[i]);
-    free(j.errors);
-    free(j.st);
-    free(dir);
-    return st;
-}
-
 gs_status gs_data_make_faces(const char *dir, int n_train, int n_test, uint64_t seed)
 {
-    gs_status st = GS_OK;
-
-    if (n_train < 1 || n_train > 1000000 || n_test < 1 || n_test > 1000000)
-        return gs_fail(GS_EINVAL, "%s: %d training and %d test faces: each from 1 to 1000000", dir, n_train, n_test);
-    TRY(write_folder(dir, "trainA", n_train, false, seed, 0));
-    TRY(write_folder(dir, "trainB", n_train, true, seed, 0));
-    TRY(write_folder(dir, "testA", n_test, false, seed, GS_FACES_TEST));
-    TRY(write_folder(dir, "testB", n_test, true, seed, GS_FACES_TEST));
-done:
-    return st;
+    return gs_domains_write(dir, n_train, n_test, seed, gs_face_draw);
 }

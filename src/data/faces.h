@@ -6,7 +6,6 @@
 #include "data/image.h"
 
 #define GS_FACE_SIDE 96
-#define GS_FACES_TEST ((uint64_t)1 << 32) /* index of the first test picture; training pictures begin at 0 */
 
 /* A GS_FACE_SIDE square RGB picture. cartoon: of domain B. GS_ENOMEM. */
 gs_status gs_face_draw(gs_image *out, bool cartoon, uint64_t seed, uint64_t index);
