@@ -95,6 +95,13 @@ static void test_strings(void **state)
     assert_string_equal(gs_seconds_text(buf, 185), "3m05s");
     assert_string_equal(gs_seconds_text(buf, 3725), "1h02m");
     assert_string_equal(gs_seconds_text(buf, NAN), "?");
+    assert_string_equal(gs_rate_text(buf, 0.00123), "0.0012");
+    assert_string_equal(gs_rate_text(buf, 0.0123), "0.012");
+    assert_string_equal(gs_rate_text(buf, 0.517), "0.52");
+    assert_string_equal(gs_rate_text(buf, 0.996), "1.0");
+    assert_string_equal(gs_rate_text(buf, 9.94), "9.9");
+    assert_string_equal(gs_rate_text(buf, 9.96), "10");
+    assert_string_equal(gs_rate_text(buf, 1249.6), "1 250");
 }
 
 static void test_parsers(void **state)

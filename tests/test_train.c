@@ -11,6 +11,7 @@
 #include "device/device.h"
 #include "io/checkpoint.h"
 #include "train/metrics.h"
+#include "train/progress.h"
 #include "train/snapshot.h"
 #include "train/trainer.h"
 
@@ -541,12 +542,30 @@ static void test_memory_is_foretold(void **state)
     free(ini);
 }
 
+/* Fast and slow steps say how fast they are; nothing is said while nothing is known. */
+static void test_progress_line(void **state)
+{
+    gs_train_progress p = { .step = 40, .steps = 100, .epoch = 1, .epochs = 3, .batch = 40, .batches = 938, .eta = -1 };
+    char text[256];
+
+    (void)state;
+    gs__progress_text(text, sizeof text, &p);
+    assert_string_equal(text, "epoch 1/3  batch 40/938  step 40");
+    p.images_per_second = 12800.3, p.seconds_per_step = 0.005, p.eta = 12;
+    gs__progress_text(text, sizeof text, &p);
+    assert_string_equal(text, "epoch 1/3  batch 40/938  step 40  12 800 images/s  ETA 12s");
+    p.images_per_second = 0.5 / 1.9, p.seconds_per_step = 3.8, p.eta = 185;
+    gs__progress_text(text, sizeof text, &p);
+    assert_string_equal(text, "epoch 1/3  batch 40/938  step 40  0.26 images/s  3.8 s/step  ETA 3m05s");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_configurations_refused),
         cmocka_unit_test(test_shipped_configurations),
         cmocka_unit_test(test_memory_is_foretold),
+        cmocka_unit_test(test_progress_line),
         cmocka_unit_test(test_log_and_files),
         cmocka_unit_test(test_means_of_rare_lines),
         cmocka_unit_test(test_last_batches),

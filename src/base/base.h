@@ -75,6 +75,8 @@ const char *gs_bytes_text(char buf[32], double bytes);
 const char *gs_count_text(char buf[32], int64_t n);
 /* "1h02m", "3m05s", "12s" */
 const char *gs_seconds_text(char buf[32], double seconds);
+/* A positive number in few digits: "0.0052", "0.52", "3.8", "17", "1 250". */
+const char *gs_rate_text(char buf[32], double v);
 
 /* ---- files (file.c) ---- */
 

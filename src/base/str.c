@@ -160,6 +160,13 @@ const char *gs_count_text(char buf[32], int64_t n)
     return buf;
 }
 
+const char *gs_rate_text(char buf[32], double v)
+{
+    if (v >= 9.95) return gs_count_text(buf, (int64_t)(v + 0.5));
+    snprintf(buf, 32, "%.*f", v >= 0.995 ? 1 : v >= 0.0995 ? 2 : v >= 0.00995 ? 3 : 4, v);
+    return buf;
+}
+
 const char *gs_seconds_text(char buf[32], double seconds)
 {
     long long s;

@@ -112,7 +112,7 @@ static void print_models(const cJSON *list, FILE *out)
             "cold", "warm", "result");
     cJSON_ArrayForEach(o, list) {
         const cJSON *check = cJSON_GetObjectItemCaseSensitive(o, "check"), *digest = cJSON_GetObjectItemCaseSensitive(o, "digest");
-        char planned[32], allocated[32], cold[16] = "-", warm[16] = "-";
+        char planned[32], allocated[32], rate[32], cold[16] = "-", warm[16] = "-";
 
         if (*str(o, "failed")) {
             fprintf(out, "%-20s FAILED: %s\n", str(o, "id"), str(o, "failed"));
@@ -120,8 +120,8 @@ static void print_models(const cJSON *list, FILE *out)
         }
         if (num(o, "cold_start") > 0) snprintf(cold, sizeof cold, "%.2f s", num(o, "cold_start"));
         if (num(o, "warm_start") > 0) snprintf(warm, sizeof warm, "%.2f s", num(o, "warm_start"));
-        fprintf(out, "%-20s %6g %9.3f %5.1f %% %10.0f %5.0f %% %10s %10s %8s %8s  ", str(o, "id"), num(o, "batch"), 1e3 * num(o, "seconds"),
-                spread(o, "seconds"), num(o, "images_per_second"), 100 * num(o, "host_seconds") / GS_MAX(num(o, "seconds"), 1e-9),
+        fprintf(out, "%-20s %6g %9.3f %5.1f %% %10s %5.0f %% %10s %10s %8s %8s  ", str(o, "id"), num(o, "batch"), 1e3 * num(o, "seconds"),
+                spread(o, "seconds"), gs_rate_text(rate, num(o, "images_per_second")), 100 * num(o, "host_seconds") / GS_MAX(num(o, "seconds"), 1e-9),
                 gs_bytes_text(planned, num(o, "bytes_predicted")), gs_bytes_text(allocated, num(o, "bytes_allocated")), cold, warm);
         if (!check) fprintf(out, "not checked");
         else fprintf(out, "losses %.0e, state %.0e", num(check, "error_metrics"), num(check, "error_state"));

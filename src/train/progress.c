@@ -51,6 +51,18 @@ void gs__show_begin_steps(gs__show *s, int64_t step)
     s->start = s->rate_time = gs_now();
     s->first_step = step;
     s->rate_images = 0;
+    s->rate_steps = 0;
+}
+
+void gs__progress_text(char *text, size_t size, const gs_train_progress *p)
+{
+    char images[32], pace[32], left[32];
+    int n = snprintf(text, size, "epoch %lld/%lld  batch %d/%d  step %lld", (long long)p->epoch, (long long)p->epochs, p->batch, p->batches,
+                     (long long)p->step);
+
+    if (p->images_per_second > 0) n += snprintf(text + n, size - (size_t)n, "  %s images/s", gs_rate_text(images, p->images_per_second));
+    if (p->seconds_per_step >= 0.995) n += snprintf(text + n, size - (size_t)n, "  %s s/step", gs_rate_text(pace, p->seconds_per_step));
+    if (p->eta >= 0) snprintf(text + n, size - (size_t)n, "  ETA %s", gs_seconds_text(left, p->eta));
 }
 
 static int columns(void)
@@ -80,15 +92,19 @@ void gs__show_progress(gs__show *s, gs_train_progress *p, int images)
     const double now = gs_now(), elapsed = now - s->rate_time;
     const int64_t done = p->step - s->first_step;
     const bool last = p->step == p->steps;
-    char text[200], count[32], left[32];
+    char text[256];
 
     s->rate_images += images;
+    s->rate_steps++;
     if (elapsed >= RATE_SECONDS || (s->rate == 0 && elapsed >= LIVE_SECONDS) || (last && s->rate == 0 && elapsed > 0)) {
         s->rate = s->rate_images / elapsed;
+        s->pace = elapsed / (double)s->rate_steps;
         s->rate_images = 0;
+        s->rate_steps = 0;
         s->rate_time = now;
     }
     p->images_per_second = s->rate;
+    p->seconds_per_step = s->pace;
     p->eta = done > 0 && now - s->start > LIVE_SECONDS ? (now - s->start) / (double)done * (double)(p->steps - p->step) : -1;
     if (!last && now - s->last < (s->live || s->o->progress ? LIVE_SECONDS : PLAIN_SECONDS)) return;
     s->last = now;
@@ -97,9 +113,7 @@ void gs__show_progress(gs__show *s, gs_train_progress *p, int images)
         return;
     }
     if (s->o->quiet || s->o->line) return;
-    snprintf(text, sizeof text, "epoch %lld/%lld  batch %d/%d  step %lld  %s images/s%s%s", (long long)p->epoch, (long long)p->epochs,
-             p->batch, p->batches, (long long)p->step, gs_count_text(count, (int64_t)p->images_per_second), p->eta >= 0 ? "  ETA " : "",
-             p->eta >= 0 ? gs_seconds_text(left, p->eta) : "");
+    gs__progress_text(text, sizeof text, p);
     if (s->live) draw_live(s, p, text);
     else fprintf(stderr, "%s\n", text);
 }

@@ -12,8 +12,9 @@ typedef struct gs__show {
     double start;        /* when the steps began */
     int64_t first_step;  /* the one they began with */
     double rate_time;    /* a running rate: since when, */
-    double rate_images;  /* how many pictures, */
-    double rate;         /* and what came out; 0 while unknown */
+    double rate_images;  /* how many pictures and steps, */
+    int64_t rate_steps;
+    double rate, pace;   /* and what came out: pictures a second, seconds a step; 0 while unknown */
     int width;           /* of the live line on the screen */
 } gs__show;
 
@@ -24,6 +25,8 @@ void gs__show_line(gs__show *s, const char *text);
 void gs__show_note(gs__show *s, const char *text);
 /* From here on steps are timed; those before were done by an earlier process. */
 void gs__show_begin_steps(gs__show *s, int64_t step);
+/* A line about p: "epoch 1/3  batch 40/938  step 40  0.26 images/s  3.8 s/step  ETA 3m05s". Seconds a step stand there from one upwards. */
+void gs__progress_text(char *text, size_t size, const gs_train_progress *p);
 /* Counts `images` more pictures and shows where the run is when it is time to. Fills in rate and eta of *p. */
 void gs__show_progress(gs__show *s, gs_train_progress *p, int images);
 void gs__show_end(gs__show *s);

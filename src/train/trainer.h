@@ -21,7 +21,8 @@ typedef struct gs_train_progress {
     int64_t step, steps;     /* done, in all */
     int64_t epoch, epochs;   /* the one being worked on, from 1; in all */
     int batch, batches;      /* done of this epoch, in all */
-    double images_per_second;
+    double images_per_second; /* 0 while unknown, as is the next */
+    double seconds_per_step;
     double eta;              /* seconds to the end; negative while unknown */
 } gs_train_progress;
 
