@@ -317,6 +317,69 @@ static void preset_of_tensorflow(void **state)
     gs_test_same_file("tf/checkpoints/step_0000000004.safetensors", "tf2/checkpoints/step_0000000004.safetensors");
 }
 
+/* Tensor `name` of the run's checkpoint after a step; free with free(). */
+static float *checkpoint_tensor(const char *run, int step, const char *name, size_t *n)
+{
+    char path[64], *full;
+    gs_st_file *f;
+    const gs_st_tensor *t;
+    float *v;
+
+    snprintf(path, sizeof path, "%s/checkpoints/step_%010d.safetensors", run, step);
+    full = gs_test_path(path);
+    assert_ok(gs_st_open(full, &f));
+    t = gs_st_find(f, name);
+    if (!t) fail_msg("%s: no tensor %s", full, name);
+    *n = t->count;
+    v = gs_xalloc(t->count * sizeof *v);
+    gs_st_to_f32(t, v);
+    gs_st_close(f);
+    free(full);
+    return v;
+}
+
+/* Averages are those of the weights after each update, which come in every second step here; a resumed run has the same; they are what
+ * is used and what goes out. */
+static void averaged_weights(void **state)
+{
+    static const char ema[] = "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res = 1\nd_global_layers = 4\nd_local_layers = 3\n"
+                              "[train]\nema = 0.15\nn_critic = 2\niterations = 5\nlog_every = 1\nlr = 1e-2\n[sample]\npictures = 1\n"
+                              "sample_interval_batches = 0\n[checkpoint]\nevery = 1\nkeep = 0\n[log]\nplots = 0\n";
+    static const char *const name = "genB2A.DownBlock.5.weight", *const average = "ema_genB2A.DownBlock.5.weight";
+    static const double decay[] = { 0, 0.1, 0.15 }; /* t / (t + 9), at most ema */
+    double want[4 * 2 * 9] = { 0 };
+    size_t n, m;
+    float *v;
+
+    (void)state;
+    assert_ok(gs_test_train(ema, "ema", 0, false, NULL));
+    assert_ok(gs_test_train(ema, "ema2", 2, false, NULL));
+    assert_ok(gs_test_train(ema, "ema2", 0, true, NULL));
+    gs_test_same_file("ema/checkpoints/step_0000000005.safetensors", "ema2/checkpoints/step_0000000005.safetensors");
+    assert_fails(gs_test_train(ema, "ema2", 0, true, "train.ema=0.2"), GS_ECONFIG, "[train] ema was 0.15");
+    for (int t = 0; t < 3; t++) {
+        v = checkpoint_tensor("ema", 2 * t + 1, name, &n);
+        assert_int_equal(n, GS_COUNT(want));
+        for (size_t i = 0; i < n; i++) want[i] = decay[t] * want[i] + (1 - decay[t]) * v[i];
+        free(v);
+        for (int later = 0; later < 2 && 2 * t + 1 + later <= 5; later++) { /* a step without an update changes nothing */
+            v = checkpoint_tensor("ema", 2 * t + 1 + later, average, &m);
+            assert_int_equal(m, n);
+            for (size_t i = 0; i < m; i++) assert_true(fabs(v[i] - want[i]) < 1e-6);
+            free(v);
+        }
+    }
+    gs_test_works("generate $D/ema -i $D/faces/testA -o $D/ema_run");
+    gs_test_works("export $D/ema -o $D/ema.safetensors");
+    gs_test_works("generate $D/ema.safetensors -i $D/faces/testA -o $D/ema_out");
+    gs_test_same_file("ema_run/000000.png", "ema_out/000000.png");
+    gs_test_works("export $D/ema --net genA2B --last -o $D/last.safetensors");
+    gs_test_works("import $D/last.safetensors --system ugatit --net genA2B --set model.size=32 --set model.d_global_layers=4 --set model.d_local_layers=3 "
+                  "--set train.ema=0.9 -o $D/last_in.safetensors");
+    gs_test_works("generate $D/last_in.safetensors -i $D/faces/testA -o $D/ema_last");
+    gs_test_different_file("ema_run/000000.png", "ema_last/000000.png");
+}
+
 /* A sheet has seven rows; columns are training pictures and then test pictures. */
 static void sheets(void **state)
 {
@@ -462,6 +525,7 @@ int main(void)
         cmocka_unit_test(stopped_and_resumed),
         cmocka_unit_test(trained_within_a_budget),
         cmocka_unit_test(preset_of_tensorflow),
+        cmocka_unit_test(averaged_weights),
         cmocka_unit_test(sheets),
         cmocka_unit_test(bad_data),
         cmocka_unit_test(snapshots),

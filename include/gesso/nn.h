@@ -209,6 +209,11 @@ void gs_sgd(gs_graph *g, const char *name, gs_var *const *params, gs_node *const
 /* Clamps every trainable tensor whose full name starts with prefix and ends with suffix to [lo, hi], from here on (U-GAT-IT's rho). */
 void gs_clamp_params(gs_graph *g, const char *prefix, const char *suffix, double lo, double hi);
 
+/* Exponential averages of parameters, as they are at this point of the step: avg <- d avg + (1 - d) p with d = min(decay, t / (t + 9)) and t the number
+ * of averages before, so that early weights, which are far from any use, are soon forgotten. decay in [0,1), else GS_EINVAL is latched.
+ * State: "<name>_<parameter>", not trainable, of the parameter's shape, and "<name>.step", t: zero at first. */
+void gs_average_params(gs_graph *g, const char *name, gs_var *const *params, int n, double decay);
+
 /* ---- schedules: plain numbers for the host, fed as the scalar nodes above ---- */
 
 /* lr times gamma for each entry of steps that epoch has reached. Epochs count from 1: {30, 40} lowers at the start of those. */

@@ -207,6 +207,12 @@ static void append(gs_str *s, const axis *x, int i)
     if (x->value[i]) gs_str_printf(s, "%s = %s\n", x->key + strlen("model."), x->value[i]);
 }
 
+/* A file of weights alone has no averages beside them, whatever the run was told. */
+static gs_status without_averages(gs_config *c)
+{
+    return gs_config_text(c, "train", "ema") ? gs_config_set(c, "train.ema=0") : GS_OK;
+}
+
 /* "profile concat", "system ugatit": what a candidate is called. */
 static const char *candidate_name(const candidate *c, char text[80])
 {
@@ -324,6 +330,7 @@ static gs_status write_model(const candidate *c, const source *s, const char *pa
     gs_str config = { 0 };
     gs_status st = GS_OK;
 
+    TRY(without_averages(c->setup->config));
     gs_config_write(c->setup->config, &config);
     gs_st_writer_meta(w, "system", c->setup->system->name);
     gs_st_writer_meta(w, "config", gs_str_c(&config));
@@ -448,9 +455,22 @@ const cli_command cli_import = {
 
 static const cli_option export_options[] = {
     { 0, "net", "NET", CLI_TEXT, .help = "this network (G, D; genA2B, ...) alone, its keys without a prefix; default: all, with prefixes" },
+    { 0, "last", .type = CLI_FLAG, .help = "of a run with train.ema: the last weights, not their averages" },
     { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none" },
     CLI_OUT("safetensors file to write"),
 };
+
+/* The tensor to be written for t: its average, where the file has one and last is not asked for. */
+static const gs_st_tensor *averaged(const gs_st_file *f, const gs_st_tensor *t, bool last)
+{
+    const gs_st_tensor *average = NULL;
+    gs_str name = { 0 };
+
+    gs_str_printf(&name, GS_AVERAGED "%s", t->name);
+    if (!last) average = gs_st_find(f, gs_str_c(&name));
+    gs_str_free(&name);
+    return average ? average : t;
+}
 
 static gs_status export(const cli_args *a)
 {
@@ -473,9 +493,12 @@ static gs_status export(const cli_args *a)
         if (net && strcmp(net, *p) != 0) continue;
         for (int i = 0; i < gs_st_count(f); i++) {
             const gs_st_tensor *t = gs_st_at(f, i);
+            const char *key;
 
             if (strncmp(t->name, *p, strlen(*p)) != 0) continue;
-            gs_st_writer_add(w, t->name + (net ? strlen(net) : 0), t->dtype, t->rank, t->shape, t->data);
+            key = t->name + (net ? strlen(net) : 0);
+            t = averaged(f, t, cli_given(a, "last"));
+            gs_st_writer_add(w, key, t->dtype, t->rank, t->shape, t->data);
             n++;
         }
     }
@@ -483,6 +506,7 @@ static gs_status export(const cli_args *a)
     gs_st_writer_meta(w, "format", "pt");
     gs_st_writer_meta(w, "system", setup->system->name);
     if (!net) { /* complete in itself: generate reads it as it stands */
+        TRY(without_averages(setup->config));
         gs_config_write(setup->config, &config);
         gs_st_writer_meta(w, "config", gs_str_c(&config));
     }

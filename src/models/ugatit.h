@@ -48,6 +48,7 @@ typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are th
     int decay_every;            /* it falls after each of so many steps; see gs_ugatit_lr */
     bool fresh_pair;            /* the generators' phase has pictures of its own */
     int n_critic;               /* the generators learn in the first of every so many steps */
+    double ema;                 /* decay of the generators' averaged weights, which are used in place of the last ones; 0: none */
     bool d_batch_real_fake;     /* the discriminators see real and fake pictures in one pass: one power iteration for both */
 } gs_ugatit_opts;
 
@@ -77,7 +78,7 @@ typedef struct gs_ugatit_fake {
     gs_node *gamma, *beta; /* (N,4ch); NULL where the norm has no use for them */
 } gs_ugatit_fake;
 
-/* net: "genA2B" or "genB2A". The light form takes any x whose sides are multiples of 4, 8 or more; the full one S x S only. */
+/* net: "genA2B" or "genB2A", before it "ema_" for the averaged weights. The light form takes any x whose sides are multiples of 4, 8 or more; the full one S x S only. */
 gs_ugatit_fake gs_ugatit_generator(gs_graph *g, const gs_ugatit_opts *o, const char *net, gs_node *x);
 
 typedef struct gs_ugatit_score {
@@ -99,6 +100,9 @@ enum { /* elements of the output "metrics" of a training step */
     GS_UGATIT_RHO_ADALIN, GS_UGATIT_RHO_ILN, /* means over both generators, before the update; 0 where a norm has none */
     GS_UGATIT_METRICS
 };
+
+/* The averages of ema: tensors "ema_<net>.<key>" beside the generators' own, renewed in steps in which these learn. Translators and sheets use them. */
+#define GS_UGATIT_EMA "ema"
 
 /* One step on pictures "real_A", "real_B" (N,3,S,S) with the rate "lr" (scalar): discriminators, then generators, then every rho to
  * [0,1]. Each network has an Adam of its own, "opt_<net>"; output "metrics". fresh_pair: further inputs "real_A_g", "real_B_g" of the same shape,

@@ -65,6 +65,8 @@ static const gs_config_row rows[] = {
     { "train", "decay_every", GS_CONFIG_INT, "1", 1, BIG, NULL, "the rate stays for so many steps while it falls; tf: 10000" },
     { "train", "fresh_pair", GS_CONFIG_BOOL, "0", 0, 1, NULL, "the generators learn from other pictures than the discriminators in the same step; tf: 1" },
     { "train", "n_critic", GS_CONFIG_INT, "1", 1, 1000, NULL, "the generators are updated in the first of every so many steps" },
+    { "train", "ema", GS_CONFIG_REAL, "0", 0, 0.9999999, NULL,
+      "decay of an exponential average of the generators' weights, which sheets, generate, eval and export then use; 0: none, 0.999 looks back 1000 steps" },
     { "train", "d_batch_real_fake", GS_CONFIG_BOOL, "0", 0, 1, NULL,
       "a discriminator sees real and fake pictures in one pass, with one power iteration for both: faster, not equal to the originals" },
     { "train", "log_every", GS_CONFIG_INT, "50", 1, BIG, NULL, "steps between log lines" },
@@ -151,6 +153,7 @@ gs_status gs_ugatit_configure(gs_ugatit_opts *o, gs_config_lookup *get, void *us
         .decay_every = (int)gs_option_number(&s, "decay_every"),
         .fresh_pair = gs_option_flag(&s, "fresh_pair"),
         .n_critic = (int)gs_option_number(&s, "n_critic"),
+        .ema = gs_option_number(&s, "ema"),
         .d_batch_real_fake = gs_option_flag(&s, "d_batch_real_fake"),
     };
     return s.st != GS_OK ? s.st : gs_ugatit_check(o);

@@ -204,6 +204,14 @@ static gs_node *mean_rho(step *t, const char *part)
     return sum ? gs_scale(sum, 1.0 / (double)count) : gs_const(t->g, 0);
 }
 
+/* Puts the generators' weights, as they are now, into their averages. */
+static void average(step *t, gs_node *update_g)
+{
+    if (t->o->ema == 0) return;
+    gs_average_params(t->g, GS_UGATIT_EMA, t->gen.vars, t->gen.n, t->o->ema);
+    if (t->o->n_critic > 1) update_only_if(t, update_g, GS_UGATIT_EMA);
+}
+
 static void train_generators(step *t, gs_node **m)
 {
     const int half = t->gen.n / 2; /* the generators are alike */
@@ -227,6 +235,7 @@ static void train_generators(step *t, gs_node **m)
         snprintf(prefix, sizeof prefix, "opt_%s.", gen_name[d]);
         update_only_if(t, update_g, prefix);
     }
+    average(t, update_g);
 }
 
 static void metrics(step *t, gs_node **m)
@@ -301,6 +310,15 @@ gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, 
 
 /* ---- use ---- */
 
+/* A generator as it is used: of the averaged weights where there are any. */
+static gs_ugatit_fake use(gs_graph *g, const gs_ugatit_opts *o, int into, gs_node *x)
+{
+    char net[24];
+
+    snprintf(net, sizeof net, "%s%s", o->ema > 0 ? GS_UGATIT_EMA "_" : "", gen_name[into]);
+    return gs_ugatit_generator(g, o, net, x);
+}
+
 gs_status gs_ugatit_build_translator(gs_graph *g, const gs_ugatit_opts *o, int batch, bool b2a)
 {
     gs_ugatit_fake f;
@@ -308,7 +326,7 @@ gs_status gs_ugatit_build_translator(gs_graph *g, const gs_ugatit_opts *o, int b
 
     if (st != GS_OK) return st;
     if (batch < 1) return gs_fail(GS_EINVAL, "a batch of %d pictures", batch);
-    f = gs_ugatit_generator(g, o, gen_name[b2a ? A : B], gs_input(g, "x", pictures(o, batch), GS_F32));
+    f = use(g, o, b2a ? A : B, gs_input(g, "x", pictures(o, batch), GS_F32));
     gs_output(g, "image", f.image);
     gs_output(g, "heatmap", f.heatmap);
     gs_output(g, "cam_logit", f.cam_logit);
@@ -324,9 +342,9 @@ gs_status gs_ugatit_build_sheet(gs_graph *g, const gs_ugatit_opts *o, bool b2a)
 
     if (st != GS_OK) return st;
     x = gs_input(g, "x", pictures(o, 1), GS_F32);
-    same = gs_ugatit_generator(g, o, gen_name[from], x);
-    fake = gs_ugatit_generator(g, o, gen_name[!from], x);
-    back = gs_ugatit_generator(g, o, gen_name[from], fake.image);
+    same = use(g, o, from, x);
+    fake = use(g, o, !from, x);
+    back = use(g, o, from, fake.image);
     gs_output(g, "same", same.image);
     gs_output(g, "same_heat", same.heatmap);
     gs_output(g, "fake", fake.image);

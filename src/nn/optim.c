@@ -111,3 +111,31 @@ void gs_clamp_params(gs_graph *g, const char *prefix, const char *suffix, double
     }
     free(vars);
 }
+
+void gs_average_params(gs_graph *g, const char *name, gs_var *const *params, int n, double decay)
+{
+    gs_str full = { 0 };
+    gs_node *t, *d;
+    gs_var *step;
+
+    if (!(decay >= 0 && decay < 1)) {
+        gs__poison(g, "average", gs_fail(GS_EINVAL, "decay %g of averaged parameters: it lies in [0,1)", decay));
+        return;
+    }
+    gs_str_printf(&full, "%s.step", name);
+    step = gs_variable(g, gs_str_c(&full), GS_SCALAR, GS_F32, (gs_init){ GS_INIT_CONST, 0, 0 }, false);
+    t = gs_read(step);
+    gs_assign(step, gs_affine(t, 1.0, 1.0));
+    d = gs_clamp(gs_div(t, gs_affine(t, 1.0, 9.0)), 0, decay);
+    for (int i = 0; i < n; i++) {
+        gs_node *p = gs_read(params[i]), *old;
+        gs_var *average;
+
+        full.len = 0;
+        gs_str_printf(&full, "%s_%s", name, gs_var_name(params[i]));
+        average = gs_variable(g, gs_str_c(&full), gs_var_shape(params[i]), GS_F32, (gs_init){ GS_INIT_CONST, 0, 0 }, false);
+        old = gs_read(average);
+        gs_assign(average, gs_add(gs_mul(d, old), gs_mul(gs_affine(d, -1.0, 1.0), p)));
+    }
+    gs_str_free(&full);
+}

@@ -41,6 +41,9 @@ typedef struct gs_metric {
     } kind;
 } gs_metric;
 
+/* Before a network's prefix: its averaged weights, where a run keeps them. They are used in its place. */
+#define GS_AVERAGED "ema_"
+
 typedef struct gs_system {
     const char *name;            /* model.system */
     const char *title;           /* for people */

@@ -12,6 +12,8 @@ char *gs_test_path(const char *name);
 void gs_test_put(const char *name, const void *data, size_t size);
 /* Fails unless the files hold the same bytes. */
 void gs_test_same_file(const char *a, const char *b);
+/* Fails if they do. */
+void gs_test_different_file(const char *a, const char *b);
 /* Trains the configuration `ini`, given as text, on the pictures in faces/ into the folder `run`, for so many steps (0: all). extra: one more
  * setting, or NULL. */
 gs_status gs_test_train(const char *ini, const char *run, int64_t steps, bool resume, const char *extra);
