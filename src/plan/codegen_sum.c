@@ -1,7 +1,7 @@
 /* Sums over axes, with an elementwise prologue inside the loop and an elementwise epilogue on each sum.
  *
  * After collapsing, dims alternate between kept and reduced. Two shapes of kernel:
- *   rows     the innermost dim is summed. CPU: one item a result, 16 interleaved partial sums that become vector lanes. GPU: one
+ *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums: four vectors. GPU: one
  *            group a result, items take every 64th element, then a tree in local memory.
  *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs along memory. GPU: one
  *            item a result, neighbours read neighbours.
@@ -14,9 +14,11 @@
 #include <string.h>
 
 #define LANES 16
+#define CHAINS 4         /* sums of LANES that go on at a time */
 #define COLUMNS 64
 #define GROUP 64
 #define MAX_Y 65535      /* CUDA's bound on groups along y */
+#define BLOCK 4096       /* elements of short rows that an item takes on CPUs: a group costs as much as some hundred */
 #define MIN_SEGMENT 4096 /* elements a segment at least: below, the second launch costs more than it wins */
 
 typedef struct sum_form {
@@ -105,8 +107,8 @@ static void close_loops(gs_str *s, int n)
     for (int i = 0; i < n; i++) put(s, "    }\n");
 }
 
-/* Statements of the prologues, ending in a<k><suffix> += value. */
-static void prologue(gs_gen *g, gs_str *s, gs_unit *u, const char *suffix)
+/* Statements of the prologues, ending in <to><k><how> value. */
+static void prologue(gs_gen *g, gs_str *s, gs_unit *u, const char *to, const char *how)
 {
     int k = 0;
 
@@ -117,7 +119,7 @@ static void prologue(gs_gen *g, gs_str *s, gs_unit *u, const char *suffix)
 
         if (gs__kind(u->roots[r]) != GS_NK_SUM) continue;
         m = gs__vmap_identity(u->in_shape.rank);
-        gs_str_printf(s, "    a%d%s += v%d;\n", k, suffix, gs__gen_emit(g, s, u->roots[r]->in[0], &m, false));
+        gs_str_printf(s, "    %s%d%s v%d;\n", to, k, how, gs__gen_emit(g, s, u->roots[r]->in[0], &m, false));
         k++;
     }
 }
@@ -159,6 +161,25 @@ static void store_partial(gs_str *s, const sum_form *f, const char *value, const
     }
 }
 
+/* One turn of the loop along a row: `width` values of each prologue side by side, then into the first accumulators. `rest`: fewer are left. */
+static void rows_step(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, int width, bool rest)
+{
+    const int last = f->n_red ? f->red[f->n_red - 1] : 0;
+
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float t%d[%d];\n", k, width);
+    put(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", width, last);
+    if (rest) {
+        for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    t%d[l] = 0.0f;\n", k);
+        gs_str_printf(s, "    if (d%d < end) {\n", last);
+    }
+    prologue(g, s, u, "t", "[l] =");
+    put(s, rest ? "    }\n    }\n" : "    }\n");
+    for (int k = 0; k < f->sums; k++)
+        for (int c = 0; c < width / LANES; c++) gs_str_printf(s, "    a%d_%d += vload16(%d, t%d);\n", k, c, c, k);
+}
+
+/* Sums of vectors, CHAINS of them in turn, since an addition waits for the one before. */
 static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
 {
     const int last = f->n_red ? f->red[f->n_red - 1] : 0;
@@ -166,24 +187,25 @@ static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     int open;
 
     for (int k = 0; k < f->sums; k++)
-        gs_str_printf(s, "    float a%d[%d];\n    for (int l = 0; l < %d; l++) a%d[l] = 0.0f;\n", k, LANES, LANES, k);
+        for (int c = 0; c < CHAINS; c++) gs_str_printf(s, "    float16 a%d_%d = (float16)(0.0f);\n", k, c);
     open = open_loops(s, f, 1);
     gs_str_printf(s, "    int j = %s;\n", cut_inner ? "lo" : "0");
     if (cut_inner) put(s, "    const int end = hi;\n");
     else gs_str_printf(s, "    const int end = n%d;\n", last);
-    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
-    put(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", LANES, last);
-    prologue(g, s, u, "[l]");
-    put(s, "    }\n    }\n");
-    gs_str_printf(s, "    for (int l = 0; j < end; j++, l++) {\n    const int d%d = j;\n", last);
-    prologue(g, s, u, "[l]");
+    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", CHAINS * LANES, CHAINS * LANES);
+    rows_step(g, s, u, f, CHAINS * LANES, false);
+    gs_str_printf(s, "    }\n    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
+    rows_step(g, s, u, f, LANES, false);
+    put(s, "    }\n    if (j < end) {\n");
+    rows_step(g, s, u, f, LANES, true);
     put(s, "    }\n");
     close_loops(s, open);
-    gs_str_printf(s, "    for (int step = %d; step > 0; step /= 2)\n    for (int l = 0; l < step; l++) {\n", LANES / 2);
-    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    a%d[l] += a%d[l + step];\n", k, k);
-    put(s, "    }\n");
-    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = a%d[0];\n", k, k);
+    for (int k = 0; k < f->sums; k++) {
+        for (int step = CHAINS / 2; step > 0; step /= 2)
+            for (int c = 0; c < step; c++) gs_str_printf(s, "    a%d_%d += a%d_%d;\n", k, c, k, c + step);
+        gs_str_printf(s, "    const float8 e%d = a%d_0.lo + a%d_0.hi;\n    const float4 f%d = e%d.lo + e%d.hi;\n", k, k, k, k, k, k);
+        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w);\n", k, k, k, k, k);
+    }
 }
 
 static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
@@ -191,7 +213,7 @@ static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float a%d = 0.0f;\n", k);
     gs_str_printf(s, "    for (int t = lo + lid; t < hi; t += %d) {\n", GROUP);
     gs__gen_decode(g, s, "t", f->red, f->n_red);
-    prologue(g, s, u, "");
+    prologue(g, s, u, "a", " +=");
     put(s, "    }\n");
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    tree%d[lid] = a%d;\n", k, k);
     gs_str_printf(s, "    for (int step = %d; step > 0; step /= 2) {\n    barrier(CLK_LOCAL_MEM_FENCE);\n    if (lid < step) {\n", GROUP / 2);
@@ -205,14 +227,14 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
 {
     const bool parts = f->segments > 1;
     const int inner = g->rank - 1;
-    gs_str body = { 0 }, text = { 0 };
+    gs_str body = { 0 }, text = { 0 }, extra = { 0 };
     const char *name;
 
     if (f->folded)
         gs_str_printf(&body, "    const int across = (n%d + %d) / %d, fold = (int)get_group_id(0) %% across;\n", inner,
                       (f->cpu ? COLUMNS : GROUP) - 1, f->cpu ? COLUMNS : GROUP);
     if (f->rows) {
-        if (f->cpu) put(&body, "    const int row = get_group_id(0);\n");
+        if (f->cpu) put(&body, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
         else put(&body, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
         gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
     } else if (f->cpu) {
@@ -231,8 +253,8 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
         else rows_gpu(g, &body, u, f);
         if (parts) store_partial(&body, f, "s%d", "row");
         else epilogue(g, &body, u, out);
+        if (f->cpu) put(&body, "    }\n");
     } else {
-        const char *suffix = f->cpu ? "[l]" : "";
         int open;
 
         for (int k = 0; k < f->sums; k++) {
@@ -244,7 +266,7 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
             put(&body, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
             gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
         }
-        prologue(g, &body, u, suffix);
+        prologue(g, &body, u, "a", f->cpu ? "[l] +=" : " +=");
         if (f->cpu) put(&body, "    }\n");
         close_loops(&body, open);
         if (f->cpu) gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
@@ -259,9 +281,11 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
         }
         if (f->cpu) put(&body, "    }\n");
     }
-    gs__gen_head(g, &text, "@", parts ? "__global float *part, const ulong part0, const int segments, const int results, "
-                                        "const int segment_len, const int limit, "
-                                      : "const int segment_len, const int limit, ");
+    gs_str_printf(&extra, "%sconst int segment_len, const int limit, %s",
+                  parts ? "__global float *part, const ulong part0, const int segments, const int results, " : "",
+                  f->rows && f->cpu ? "const int rows, const int per, " : "");
+    gs__gen_head(g, &text, "@", gs_str_c(&extra));
+    gs_str_free(&extra);
     if (f->rows && !f->cpu)
         for (int k = 0; k < f->sums; k++) gs_str_printf(&text, "    __local float tree%d[%d];\n", k, GROUP);
     if (parts) put(&text, "    part += part0;\n");
@@ -368,8 +392,16 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     }
     gs_launch_int(l, f.segment_len);
     gs_launch_int(l, limit);
-    gs__gen_sizes(g, l);
     gx = (size_t)f.results;
+    if (f.rows && f.cpu) {
+        const int64_t want = 4 * GS_MAX(1, gs_plan_device(p)->compute_units), most = GS_MAX(1, BLOCK / f.per_result);
+        const int64_t per = GS_MAX(1, GS_MIN(most, f.results / want)); /* but no core without work */
+
+        gs_launch_int(l, f.results);
+        gs_launch_int(l, per);
+        gx = (size_t)div_up(f.results, per);
+    }
+    gs__gen_sizes(g, l);
     if (!f.rows) {
         gx = (size_t)div_up(g->dim[g->rank - 1], f.cpu ? COLUMNS : GROUP);
         gy = (size_t)(f.results / g->dim[g->rank - 1]);
