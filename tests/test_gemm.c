@@ -127,7 +127,7 @@ static void cpu_form(void **state)
 
 static void thin_form(void **state)
 {
-    static const int64_t slim[] = { 1, 3, 4 };
+    static const int64_t slim[] = { 1, 2, 3, 4 };
 
     (void)state;
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
@@ -139,6 +139,8 @@ static void thin_form(void **state)
         }
         check("thin", 1, 1, 97, 2, t & 1, t & 2, 1.0f, 1.0f, 1);
         check("thin", 64, 4, 1, 1, t & 1, t & 2, 1.0f, 0.0f, 0);
+        check("thin", 2, 8209, 7, 1, t & 1, t & 2, 1.0f, 0.0f, 0); /* more lines than a group has room for, and a rest */
+        check("thin", 8197, 1, 130, 1, t & 1, t & 2, 1.0f, 1.0f, 0);
     }
 }
 

@@ -26,6 +26,7 @@ static const struct { int m, n, k; bool ta, tb; int batch; const char *origin; }
     { 128, 512, 2048, false, true, 1, "cgan embed: D fc2" },
     { 256, 4096, 2304, false, false, 1, "ugatit: G residual convolution, as a product" },
     { 1024, 1, 9216, false, false, 1, "spade: G head_0.conv_0, power iteration" },
+    { 9216, 1, 1024, true, false, 1, "spade: G head_0.conv_0, power iteration, transposed" },
     { 16, 16384, 228, false, true, 1, "text2image: G mapping" },
     { 800, 3072, 768, false, true, 1, "text2image: CLIP block, 16 pictures of 50 tokens" },
     { 50, 50, 64, false, true, 192, "text2image: CLIP attention, 16 pictures of 12 heads" },

@@ -68,10 +68,11 @@ static bool thin_can(const gs_device *d, const gs_problem *q)
 static gs_status thin_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
     const gs_gemm *g = &q->gemm;
-    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units);
     thin t;
     const bool dot = thin_of(g, &t) && t.lk == 1 && t.fk == 1;
-    const int64_t cuts = GS_MIN(t.lines, (want + g->batch - 1) / g->batch), chunk = dot ? (t.lines + cuts - 1) / cuts : 64;
+    const int64_t want = (dot ? 16 : 4) * GS_MAX(1, gs_plan_device(p)->compute_units);
+    const int64_t cuts = GS_MIN(t.lines, (want + g->batch - 1) / g->batch), even = (t.lines + cuts - 1) / cuts;
+    const int64_t chunk = dot ? (even + 3) / 4 * 4 : GS_MIN(1024, (even + 63) / 64 * 64); /* whole turns of the kernel's loops, and what it has room for */
     gs_launch *l = gs_launch_new(p, "gemm_thin_cpu.cl", dot ? "gemm_thin_dot" : "gemm_thin_axpy", "-DNF=%d", (int)t.nf);
 
     (void)v;
@@ -86,7 +87,7 @@ static gs_status thin_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
     gs_launch_int(l, g->batch > 1 ? t.w_is_a ? g->stride_a : g->stride_b : 0);
     gs_launch_int(l, g->batch > 1 ? t.w_is_a ? g->stride_b : g->stride_a : 0);
     gs_launch_int(l, g->batch > 1 ? g->stride_c : 0);
-    if (dot) gs_launch_int(l, chunk);
+    gs_launch_int(l, chunk);
     gs_launch_float(l, g->alpha);
     gs_launch_float(l, g->beta);
     gs_launch_grid(l, (size_t)((t.lines + chunk - 1) / chunk), (size_t)g->batch, 1, 1, 1, 1);
