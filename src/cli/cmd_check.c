@@ -168,7 +168,7 @@ static void training_json(const gs_traincheck *t, cJSON *out)
 
 static const cli_option options[] = {
     CLI_DEVICE,
-    { 'p', "part", "PART", CLI_TEXT, .repeat = true, .help = "variants, ops or training alone; may stand several times; default: all three" },
+    { 'p', "part", "PART", CLI_TEXT, .repeat = true, .help = "variants, ops or training alone; default: all three" },
     { 0, "op", "NAME", CLI_TEXT, .help = "this op alone, by its builder's name: conv2d; no other part" },
     CLI_JSON,
 };
