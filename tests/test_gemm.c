@@ -7,21 +7,7 @@
 #include <string.h>
 
 #include "lib/handplan.h"
-
-static gs_device *device;
-
-static int open_device(void **state)
-{
-    (void)state;
-    return gs_device_open(NULL, &device) == GS_OK ? 0 : -1;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    gs_device_close(device);
-    return 0;
-}
+#include "lib/one_device.h"
 
 static float *noise(int64_t n, gs_rng *r)
 {

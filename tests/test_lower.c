@@ -6,24 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/device.h"
 #include "graph/graph.h"
+#include "lib/one_device.h"
 #include "plan/plan.h"
-
-static gs_device *device;
-
-static int open_device(void **state)
-{
-    (void)state;
-    return gs_device_open(NULL, &device) == GS_OK ? 0 : -1;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    gs_device_close(device);
-    return 0;
-}
 
 static gs_node *input(gs_graph *g, gs_shape s, gs_dtype t)
 {

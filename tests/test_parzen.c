@@ -7,8 +7,7 @@
 #include "data/idx.h"
 #include "eval/parzen.h"
 #include "eval/source.h"
-
-static gs_device *device;
+#include "lib/one_device.h"
 
 typedef struct rows { const float *x; int dim; } rows;
 
@@ -168,19 +167,6 @@ static void table_of_real_digits(void **state)
     gs_labelled_free(&set);
     free(dir);
     free(x);
-}
-
-static int open_device(void **state)
-{
-    (void)state;
-    return gs_device_open(NULL, &device) != GS_OK;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    gs_device_close(device);
-    return 0;
 }
 
 int main(void)

@@ -6,11 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "device/device.h"
 #include "golden/golden.h"
+#include "lib/one_device.h"
 #include "models/ugatit.h"
-
-static gs_device *device;
 
 static void assert_near(const char *what, double got, double want, double tol)
 {
@@ -530,19 +528,6 @@ static void large_gradient_is_factored(void **state)
     if (b.workspace_bytes > a.workspace_bytes + ((size_t)64 << 20))
         fail_msg("activations: light %zu, full %zu bytes", a.workspace_bytes, b.workspace_bytes);
     gs_device_close(null);
-}
-
-static int open_device(void **state)
-{
-    (void)state;
-    return gs_device_open(NULL, &device) == GS_OK ? 0 : -1;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    gs_device_close(device);
-    return 0;
 }
 
 int main(void)
