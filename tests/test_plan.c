@@ -11,9 +11,8 @@
 
 #include "gesso/gesso.h"
 #include "graph/graph.h"
+#include "lib/one_device.h"
 #include "plan/plan_int.h"
-
-static gs_device *device;
 
 static void ok(gs_status st)
 {
@@ -395,6 +394,51 @@ static void what_cannot_fit_is_refused(void **state)
 }
 
 /* The old value of a variable is read by everything that was built on it, however late, although the new one is written in place. */
+static void dry_plans_only_tell(void **state)
+{
+    gs_graph *g = gs_graph_new();
+    gs_plan *p;
+    float x[33 * 17] = { 0 };
+
+    (void)state;
+    build_net(g);
+    ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+    assert_true(gs_plan_get_stats(p).launches > 0);
+    assert_int_equal(gs_plan_feed(p, "x", x), GS_EINVAL);
+    assert_int_equal(gs_plan_run(p, 1, 1), GS_EINVAL);
+    assert_int_equal(gs_plan_fetch(p, "loss", x), GS_EINVAL);
+    assert_non_null(strstr(gs_last_error(), "dry"));
+    gs_plan_free(p);
+    gs_graph_free(g);
+}
+
+/* A graph of which one variable does not fit the store leaves none of its others there: they would have no memory. */
+static void a_refused_graph_leaves_the_store(void **state)
+{
+    gs_graph *g[2];
+    gs_store *s;
+    float values[5];
+
+    (void)state;
+    ok(gs_store_new(device, 1, &s));
+    for (int i = 0; i < 2; i++) g[i] = gs_graph_new();
+    gs_param(g[0], "b", GS_SHAPE(4), (gs_init){ GS_INIT_CONST, 1 });
+    ok(gs_store_add(s, g[0]));
+    gs_param(g[1], "a", GS_SHAPE(5), (gs_init){ GS_INIT_CONST, 2 });
+    gs_param(g[1], "b", GS_SHAPE(3), (gs_init){ GS_INIT_CONST, 3 });
+    assert_int_equal(gs_store_add(s, g[1]), GS_ESHAPE);
+    assert_non_null(strstr(gs_last_error(), "the store has it with shape 4, the graph wants 3"));
+    assert_int_equal(gs_store_count(s), 1);
+    assert_int_equal(gs_store_find(s, "a"), -1);
+    gs_graph_free(g[1]);
+    g[1] = gs_graph_new();
+    gs_param(g[1], "a", GS_SHAPE(5), (gs_init){ GS_INIT_CONST, 2 });
+    ok(gs_store_add(s, g[1]));
+    ok(gs_store_read(s, gs_store_find(s, "a"), values));
+    for (int i = 0; i < 2; i++) gs_graph_free(g[i]);
+    gs_store_free(s);
+}
+
 static void assignments_happen_at_the_end(void **state)
 {
     gs_graph *g = gs_graph_new();
@@ -464,19 +508,6 @@ static void plans_share_the_workspace(void **state)
     gs_store_free(s);
 }
 
-static int open_device(void **state)
-{
-    (void)state;
-    return gs_device_open(NULL, &device) != GS_OK;
-}
-
-static int close_device(void **state)
-{
-    (void)state;
-    gs_device_close(device);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest values[] = { /* these look at numbers */
@@ -493,6 +524,8 @@ int main(void)
         cmocka_unit_test(equal_nodes_are_computed_once),
         cmocka_unit_test(lifetimes_do_not_overlap),
         cmocka_unit_test(what_cannot_fit_is_refused),
+        cmocka_unit_test(dry_plans_only_tell),
+        cmocka_unit_test(a_refused_graph_leaves_the_store),
     };
     const char *name = getenv("GESSO_DEVICE");
     int failed = cmocka_run_group_tests(plans, open_device, close_device);

@@ -4,8 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+static gs_status not_dry(const gs_plan *p)
+{
+    return p->dry_run ? gs_fail(GS_EINVAL, "a dry plan cannot run: it has no memory on the device") : GS_OK;
+}
+
 gs_status gs_plan_feed(gs_plan *p, const char *name, const void *data)
 {
+    gs_status st = not_dry(p);
+
+    if (st != GS_OK) return st;
     for (int i = 0; i < p->n_inputs; i++)
         if (!strcmp(p->inputs[i].name, name))
             return p->d->drv->write(p->d, p->constants, p->inputs[i].value->offset, data, 4 * (size_t)p->inputs[i].value->count);
@@ -65,8 +73,9 @@ gs_status gs__plan_enqueue(gs_plan *p)
             goto done;
         }
         if (timed && ev) {
-            TRY(drv->event_seconds(ev, &s));
+            st = drv->event_seconds(ev, &s);
             drv->event_free(ev);
+            TRY(st);
             p->seconds[i] += s;
         }
     }
@@ -80,7 +89,7 @@ gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step)
     gs_status st = GS_OK;
     bool done_already = false;
 
-    if (p->dry_run) return gs_fail(GS_EINVAL, "a dry plan cannot run");
+    TRY(not_dry(p));
     if (p->workspace_gen != p->store->workspace_gen) TRY(gs__plan_rebind(p));
     if (p->step_block) {
         const uint32_t block[4] = { (uint32_t)seed, (uint32_t)(seed >> 32), (uint32_t)step, (uint32_t)(step >> 32) };
@@ -96,6 +105,9 @@ done:
 
 gs_status gs_plan_fetch(gs_plan *p, const char *name, void *dst)
 {
+    gs_status st = not_dry(p);
+
+    if (st != GS_OK) return st;
     for (int i = 0; i < p->n_outputs; i++)
         if (!strcmp(p->outputs[i].name, name)) {
             size_t offset;

@@ -69,12 +69,10 @@ static gs_status initialise(gs_store *s, int i, const gs_var *v)
     return st;
 }
 
-/* Variables of the graph that the store lacks, by name and shape only; allocate says whether they get memory and values. */
-gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
+/* Enters the variables of the graph that the store lacks, by name and shape only. */
+static gs_status enter(gs_store *s, const gs_graph *g)
 {
     const size_t limit = s->d->info.max_alloc;
-    const int first = s->n;
-    gs_status st = GS_OK;
 
     for (int i = 0; i < g->n_vars; i++) {
         const gs_var *v = g->vars[i];
@@ -96,10 +94,17 @@ gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
         t.name = gs_xstrdup(v->name);
         GS_PUSH(s->t, s->n, s->cap, t);
     }
-    if (!allocate) return GS_OK;
+    return GS_OK;
+}
 
-    for (int begin = first; begin < s->n && st == GS_OK;) { /* as many as fit one buffer, then the next */
+/* Gives memory to the tensors from `first` on: as many as fit one buffer, then the next. */
+static gs_status allocate_from(gs_store *s, int first)
+{
+    const size_t limit = s->d->info.max_alloc;
+
+    for (int begin = first; begin < s->n;) {
         gs_buffer *b;
+        gs_status st;
         size_t size = 0;
         int end = begin;
 
@@ -111,18 +116,29 @@ gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
             size += padded;
         }
         st = s->d->drv->alloc(s->d, size, &b);
-        if (st != GS_OK) break;
+        if (st != GS_OK) return st;
         GS_PUSH(s->buffers, s->n_buffers, s->cap_buffers, b);
         for (; begin < end; begin++) s->t[begin].buffer = b;
     }
-    for (int i = 0; i < g->n_vars && st == GS_OK; i++) {
+    return GS_OK;
+}
+
+/* Adds the graph's variables; allocate says whether the new ones get memory and values. After a failure the store has the tensors it had. */
+gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
+{
+    const int first = s->n, first_buffer = s->n_buffers;
+    gs_status st = enter(s, g);
+
+    if (st == GS_OK && allocate) st = allocate_from(s, first);
+    for (int i = 0; i < g->n_vars && allocate && st == GS_OK; i++) {
         const int at = gs_store_find(s, g->vars[i]->name);
 
         if (at >= first && s->d->info.kind != GS_NULL) st = initialise(s, at, g->vars[i]); /* a null device keeps nothing */
     }
-    if (st != GS_OK) { /* leave no tensor without memory behind */
+    if (st != GS_OK) {
         for (int i = first; i < s->n; i++) free(s->t[i].name);
-        s->n = first;
+        for (int i = first_buffer; i < s->n_buffers; i++) s->d->drv->free(s->d, s->buffers[i]);
+        s->n = first, s->n_buffers = first_buffer;
     }
     return st;
 }
