@@ -5,19 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "data/image.h"
 #include "io/safetensors.h"
+#include "lib/command.h"
 
-static char *dir;        /* a folder for the tests' files */
-static char program[512];
-
-typedef struct result {
-    int status; /* exit status, 128 + signal where it was killed */
-    char *out, *err;
-} result;
+static char *dir; /* a folder for the tests' files */
 
 static char *join(const char *name)
 {
@@ -25,34 +19,16 @@ static char *join(const char *name)
 }
 
 /* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is the tests' folder, $G the program. */
-static result run(const char *arguments)
+static gs_test_result run(const char *arguments)
 {
-    char command[2048], *out = join("stdout"), *err = join("stderr");
-    result r;
-    int status;
-
-    assert_true(snprintf(command, sizeof command, "D='%s' G='%s'; { %s %s; } >'%s' 2>'%s'", dir, program, program,
-                         arguments, out, err) < (int)sizeof command);
-    status = system(command);
-    r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    r.out = gs_test_slurp(out);
-    r.err = gs_test_slurp(err);
-    free(out);
-    free(err);
-    return r;
-}
-
-static void done(result r)
-{
-    free(r.out);
-    free(r.err);
+    return gs_test_gesso(dir, "", arguments);
 }
 
 /* The command ends with this status; its stderr holds each of the parts (up to a NULL). Nothing on stdout. */
 static void fails(const char *arguments, int status, const char *part1, const char *part2, const char *part3)
 {
     const char *parts[] = { part1, part2, part3 };
-    result r = run(arguments);
+    gs_test_result r = run(arguments);
 
     if (r.status != status)
         fail_msg("gesso %s: exit status %d, wanted %d; it said: %s", arguments, r.status, status, r.err);
@@ -63,29 +39,29 @@ static void fails(const char *arguments, int status, const char *part1, const ch
     if (strncmp(r.err, "gesso: ", 7) != 0 && !strstr(r.err, "\ngesso: "))
         fail_msg("gesso %s: no sentence of its own: %s", arguments, r.err);
     if (*r.out) fail_msg("gesso %s: an error must leave stdout alone: %s", arguments, r.out);
-    done(r);
+    gs_test_done(r);
 }
 
 /* The command succeeds and prints this on stdout. */
 static void prints(const char *arguments, const char *part)
 {
-    result r = run(arguments);
+    gs_test_result r = run(arguments);
 
     if (r.status != 0) fail_msg("gesso %s: exit status %d: %s", arguments, r.status, r.err);
     if (!strstr(r.out, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, r.out);
-    done(r);
+    gs_test_done(r);
 }
 
 /* The command succeeds and prints one JSON object, which the caller frees. */
 static cJSON *json(const char *arguments)
 {
-    result r = run(arguments);
+    gs_test_result r = run(arguments);
     cJSON *o;
 
     if (r.status != 0) fail_msg("gesso %s: exit status %d: %s", arguments, r.status, r.err);
     o = cJSON_Parse(r.out);
     if (!cJSON_IsObject(o)) fail_msg("gesso %s: not a JSON object: %s", arguments, r.out);
-    done(r);
+    gs_test_done(r);
     return o;
 }
 
@@ -142,7 +118,7 @@ static void test_usage(void **state)
 /* Every command is in the list, its help has a line for each option, and the list has no command without a help. */
 static void test_help(void **state)
 {
-    result all = run("help");
+    gs_test_result all = run("help");
     char *line = NULL, *save = NULL;
     int n = 0;
 
@@ -151,7 +127,7 @@ static void test_help(void **state)
     for (line = strtok_r(strstr(all.out, "commands:") + 9, "\n", &save); line && strncmp(line, "  ", 2) == 0;
          line = strtok_r(NULL, "\n", &save)) {
         char name[64], arguments[160];
-        result one;
+        gs_test_result one;
 
         n++;
         assert_true(sscanf(line, "  %63[^\n]", name) == 1);
@@ -163,10 +139,10 @@ static void test_help(void **state)
             fail_msg("help of %s: %s", name, one.out);
         snprintf(arguments, sizeof arguments, "%s --help", name);
         prints(arguments, one.out); /* the same by the other way */
-        done(one);
+        gs_test_done(one);
     }
     assert_true(n >= 6);
-    done(all);
+    gs_test_done(all);
     prints("help check", "--device DEVICE");
     prints("help check", "--op NAME");
     prints("help tune", "--again");
@@ -203,11 +179,11 @@ static void test_files(void **state)
 /* A reader that goes away ends the program without noise. */
 static void test_closed_pipe(void **state)
 {
-    result r = run("ops | true");
+    gs_test_result r = run("ops | true");
 
     (void)state;
     assert_string_equal(r.err, "");
-    done(r);
+    gs_test_done(r);
 }
 
 static void test_config(void **state)
@@ -264,16 +240,16 @@ static void test_too_large(void **state)
 
     (void)state;
     put_text("big.ini", "[model]\nsystem = cgan\nprofile = cdcgan\n[train]\nbatch_size = 20000\n");
-    result r = run("info $D/big.ini -d null");
+    gs_test_result r = run("info $D/big.ini -d null");
     assert_int_equal(r.status, 1);
     assert_non_null(strstr(r.err, "GiB"));
     assert_non_null(strstr(r.err, "smaller batch"));
-    done(r);
+    gs_test_done(r);
     r = run("info $D/big.ini -d null --json");
     o = cJSON_Parse(r.out);
     assert_true(cJSON_IsFalse(cJSON_GetObjectItem(o, "fits")));
     cJSON_Delete(o);
-    done(r);
+    gs_test_done(r);
 }
 
 /* ---- safetensors ---- */
@@ -361,29 +337,29 @@ static void test_data(void **state)
 {
     const cJSON *splits;
     cJSON *o;
-    result r = run("data make digits -n 600 --test 300 --seed 3 -o $D/digits");
+    gs_test_result r = run("data make digits -n 600 --test 300 --seed 3 -o $D/digits");
 
     (void)state;
     assert_int_equal(r.status, 0);
     assert_string_equal(r.out, "");
     assert_non_null(strstr(r.err, "600 training"));
-    done(r);
+    gs_test_done(r);
     r = run(
         "data make digits -q -n 600 --test 300 --seed 3 -o $D/digits2 && cmp $D/digits/t10k-images-idx3-ubyte $D/digits2/t10k-images-idx3-ubyte");
     assert_int_equal(r.status, 0);
     assert_string_equal(r.err, "");
-    done(r);
+    gs_test_done(r);
     o = json("data info $D/digits --json");
     splits = cJSON_GetObjectItem(o, "splits");
     assert_int_equal(cJSON_GetArraySize(splits), 2);
     assert_true(number(cJSON_GetArrayItem(splits, 0), "images") == 600);
     cJSON_Delete(o);
     r = run("data info $D/digits; truncate -s -1 $D/digits2/train-images-idx3-ubyte");
-    done(r);
+    gs_test_done(r);
     r = run("data info $D/digits2");
     assert_int_equal(r.status, 1);
     assert_non_null(strstr(r.out, "train-images-idx3-ubyte: declares"));
-    done(r);
+    gs_test_done(r);
 }
 
 /* ---- weights from and to elsewhere ---- */
@@ -455,7 +431,7 @@ static void same_weights(const char *a, const char *b)
 static void test_import(void **state)
 {
     const int n = (int)GS_COUNT(bars_g);
-    result r;
+    gs_test_result r;
 
     (void)state;
     weights("g.safetensors", bars_g, n, "", -1, -1);
@@ -464,7 +440,7 @@ static void test_import(void **state)
     r = run("import $D/g.safetensors --system cgan -o $D/model.safetensors"); /* the profile is found by the shapes */
     if (r.status != 0) fail_msg("import: %s", r.err);
     assert_non_null(strstr(r.err, "6 tensors, profile bars"));
-    done(r);
+    gs_test_done(r);
     prints(
         "import -q $D/prefixed.safetensors -o $D/model2.safetensors && cmp $D/model.safetensors $D/model2.safetensors && echo same",
         "same");
@@ -542,7 +518,7 @@ static void test_generate(void **state)
 static void test_train(void **state)
 {
     cJSON *o;
-    result r;
+    gs_test_result r;
 
     (void)state;
     put_text("bars.ini",
@@ -553,11 +529,11 @@ static void test_train(void **state)
     assert_non_null(strstr(r.out, "G loss: "));
     assert_non_null(strstr(r.out, "/run (step 40"));
     assert_non_null(strstr(r.out, "step_0000000040.safetensors"));
-    done(r);
+    gs_test_done(r);
     r = run("train $D/bars.ini --run $D/quiet --steps 40 --quiet");
     assert_string_equal(r.err, "");
     assert_null(strstr(r.out, "loss"));
-    done(r);
+    gs_test_done(r);
     fails("train $D/bars.ini --run $D/run --steps 60", 2, "holds a run already", "--resume", NULL);
     prints("train $D/bars.ini --run $D/run --steps 60 --resume", "(step 60");
     prints("train -q $D/bars.ini --run $D/whole --steps 60 && cmp $D/run/checkpoints/step_0000000060.safetensors "
@@ -603,7 +579,7 @@ static void test_train(void **state)
 /* SIGINT ends a run with status 130, saved. */
 static void test_interrupt(void **state)
 {
-    result r;
+    gs_test_result r;
 
     (void)state;
     put_text(
@@ -612,7 +588,7 @@ static void test_interrupt(void **state)
     for (int resumed = 0; resumed < 2; resumed++) { /* interrupts once it is seen to train, however long the start takes */
         char command[1024];
 
-        if (resumed) r = run("--version >/dev/null; rm -f $D/long/log.txt"), done(r);
+        if (resumed) r = run("--version >/dev/null; rm -f $D/long/log.txt"), gs_test_done(r);
         snprintf(command, sizeof command,
                  "--version >/dev/null; $G train $D/long.ini --run $D/long -q %s & p=$!; i=0; "
                  "until grep -q Step: $D/long/log.txt || [ $i = 1200 ]; do sleep 0.1; i=$((i + 1)); done 2>/dev/null; "
@@ -620,27 +596,27 @@ static void test_interrupt(void **state)
         r = run(command);
         assert_non_null(strstr(r.out, "status 130"));
         assert_non_null(strstr(r.out, "checkpoint "));
-        done(r);
+        gs_test_done(r);
     }
 }
 
 /* A result against itself: every ratio is 1, nothing beyond noise; what is no result is refused. */
 static void test_bench_compare(void **state)
 {
-    result r;
+    gs_test_result r;
 
     (void)state;
     r = run("bench --ops -c gemm/256x256x256_nn -s 20 -q -j $D/a.json >/dev/null; echo status $?");
     assert_non_null(strstr(r.out, "status 0"));
-    done(r);
+    gs_test_done(r);
     r = run("bench compare $D/a.json $D/a.json -o $D/report.html");
     assert_int_equal(r.status, 0);
     assert_non_null(strstr(r.out, "gemm/256x256x256_nn"));
     assert_non_null(strstr(r.out, "1.00x ~"));
-    done(r);
+    gs_test_done(r);
     r = run("bench compare $D/a.json README.md; echo status $?");
     assert_non_null(strstr(r.out, "status 1"));
-    done(r);
+    gs_test_done(r);
 }
 
 /* The documents are what the program prints today. */
@@ -650,14 +626,14 @@ static void test_documents(void **state)
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(docs); i++) {
-        result r = run(docs[i].command);
+        gs_test_result r = run(docs[i].command);
         char *file = gs_test_slurp(docs[i].file);
 
         assert_int_equal(r.status, 0);
         if (strcmp(file, r.out) != 0)
             fail_msg("%s is not what \"gesso %s\" prints: run \"make docs\"", docs[i].file, docs[i].command);
         free(file);
-        done(r);
+        gs_test_done(r);
     }
     prints("ops", "conv2d_dw");
 }
@@ -679,14 +655,14 @@ static void test_shown_commands(void **state)
         for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
             const char *at = strstr(line, "build/gesso ");
             char arguments[600];
-            result r;
+            gs_test_result r;
 
             if (strncmp(line, "```", 3) == 0) code = !code;
             if (!code || !at || strchr(at, '|') || strchr(at, '$')) continue;
             snprintf(arguments, sizeof arguments, "%.*s --help", (int)strcspn(at + 12, "#&;>"), at + 12);
             r = run(arguments);
             if (r.status != 0) fail_msg("%s shows \"%s\": %s", files[f], line, r.err);
-            done(r);
+            gs_test_done(r);
             n++;
         }
         free(text);
@@ -696,12 +672,9 @@ static void test_shown_commands(void **state)
 
 static int setup(void **state)
 {
-    const char *b = getenv("GESSO_BUILD");
-
     (void)state;
-    snprintf(program, sizeof program, "%s/gesso", b && *b ? b : "build");
-    if (access(program, X_OK) != 0) {
-        printf("%s is missing: run make first\n", program);
+    if (access(gs_test_program_path(), X_OK) != 0) {
+        printf("%s is missing: run make first\n", gs_test_program_path());
         return 1;
     }
     dir = gs_test_tmpdir();

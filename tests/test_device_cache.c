@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "device/device.h"
+#include "lib/command.h"
 
 static char self[4096], *cache_dir;
 static bool have_device;
@@ -299,20 +300,6 @@ static void leftovers_of_dead_processes_go(void **state)
     free(dir);
 }
 
-/* The driver's own cache stays where it is, so that only ours starts empty. */
-static void keep_driver_cache(void)
-{
-    const char *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    gs_str s = {0};
-
-    if (getenv("POCL_CACHE_DIR")) return;
-    if (xdg && *xdg) gs_str_printf(&s, "%s/pocl/kcache", xdg);
-    else if (home && *home) gs_str_printf(&s, "%s/.cache/pocl/kcache", home);
-    else return;
-    setenv("POCL_CACHE_DIR", s.data, 1);
-    gs_str_free(&s);
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -335,7 +322,7 @@ int main(int argc, char **argv)
         return 0;
     }
     cache_dir = gs_test_tmpdir();
-    keep_driver_cache();
+    gs_test_keep_pocl_cache(); /* only ours starts empty */
     setenv("XDG_CACHE_HOME", cache_dir, 1);
     if (gs_device_open(NULL, &d) == GS_OK) {
         have_device = d->info.kind != GS_NULL;

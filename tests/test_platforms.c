@@ -8,48 +8,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "device/device.h"
 #include "gesso/gesso.h"
+#include "lib/command.h"
 
 /* The tests' folder; folders of .icd files: the faulty driver alone, and behind it PoCL (NULL: not installed). */
 static char *dir, *only, *with_pocl;
-static char program[4096];
-
-typedef struct result {
-    int status;
-    char *out, *err;
-} result;
-
-static void done(result r)
-{
-    free(r.out);
-    free(r.err);
-}
 
 /* environment: what stands before the program, "FAKE_ICD=memory". */
-static result run(const char *icds, const char *environment, const char *arguments)
+static gs_test_result run(const char *icds, const char *environment, const char *arguments)
 {
-    char *out = gs_path_join(dir, "stdout"), *err = gs_path_join(dir, "stderr");
-    gs_str command = {0};
-    result r;
-    int status;
+    gs_str all = { 0 };
+    gs_test_result r;
 
-    gs_str_printf(&command, "D='%s'; OCL_ICD_VENDORS='%s/' GESSO_GEMM=tile %s '%s' %s >'%s' 2>'%s'", dir, icds,
-                  environment, program, arguments, out, err);
-    status = system(command.data);
-    r.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    r.out = gs_test_slurp(out);
-    r.err = gs_test_slurp(err);
-    gs_str_free(&command);
-    free(out);
-    free(err);
+    gs_str_printf(&all, "OCL_ICD_VENDORS='%s/' GESSO_GEMM=tile %s", icds, environment);
+    r = gs_test_gesso(dir, all.data, arguments);
+    gs_str_free(&all);
     return r;
 }
 
-static void says(const result *r, const char *part)
+static void says(const gs_test_result *r, const char *part)
 {
     if (part && !strstr(r->err, part)) fail_msg("wanted \"%s\" in: %s", part, r->err);
 }
@@ -80,7 +59,7 @@ static void faults_are_told(void **state)
     (void)state;
     for (size_t i = 0; i < GS_COUNT(cases); i++) {
         char environment[100];
-        result r;
+        gs_test_result r;
 
         snprintf(environment, sizeof environment, "FAKE_ICD='%s'", cases[i].fault);
         r = run(only, environment, train);
@@ -88,14 +67,14 @@ static void faults_are_told(void **state)
         says(&r, cases[i].part1);
         says(&r, cases[i].part2);
         says(&r, cases[i].part3);
-        done(r);
+        gs_test_done(r);
     }
 }
 
 /* A form that this driver does not build is replaced by another; when none is left the first reason is told. */
 static void variants_that_do_not_build_are_replaced(void **state)
 {
-    result r = run(only, "FAKE_ICD='build=SIDE=16'", train);
+    gs_test_result r = run(only, "FAKE_ICD='build=SIDE=16'", train);
 
     (void)state;
     says(
@@ -104,18 +83,18 @@ static void variants_that_do_not_build_are_replaced(void **state)
     says(&r, "conv.dw/tile:16 does not build");
     says(&r, "gemm/tile:16 does not build");
     if (r.status != 0) fail_msg("status %d: %s", r.status, r.err);
-    done(r);
+    gs_test_done(r);
     r = run(only, "FAKE_ICD='build=conv_'", train);
     if (r.status != 1) fail_msg("status %d: %s", r.status, r.err);
     says(&r, "no variant of conv.y that could be used here builds: kernel conv_tile");
     says(&r, "line 7: error");
-    done(r);
+    gs_test_done(r);
 }
 
 /* Who names no device gets the next one, and is told. */
 static void another_device_takes_the_place(void **state)
 {
-    result r;
+    gs_test_result r;
 
     (void)state;
     if (!with_pocl) GS_SKIP("PoCL is not installed (Debian: pocl-opencl-icd)");
@@ -123,15 +102,15 @@ static void another_device_takes_the_place(void **state)
     if (r.status != 0) fail_msg("status %d: %s", r.status, r.err);
     says(&r, "device \"Faulty GPU\" (driver 6.6.6): cannot open the device");
     says(&r, "is used in its place");
-    done(r);
+    gs_test_done(r);
     r = run(with_pocl, "FAKE_ICD=context", "check --op add --device faulty"); /* who names one means it */
     assert_int_equal(r.status, 1);
     assert_null(strstr(r.err, "in its place"));
-    done(r);
+    gs_test_done(r);
     r = run(with_pocl, "FAKE_ICD=off", "devices");
     assert_int_equal(r.status, 0);
     assert_non_null(strstr(r.out, "not usable"));
-    done(r);
+    gs_test_done(r);
 }
 
 /* GESSO_DEVICE is --device for those who do not type it; --device goes before it. */
@@ -142,7 +121,7 @@ static void both_ways_to_name_a_device_agree(void **state)
     (void)state;
     for (size_t i = 0; i < GS_COUNT(specs); i++) {
         char environment[100], arguments[100];
-        result a, b;
+        gs_test_result a, b;
 
         snprintf(environment, sizeof environment, "FAKE_ICD=context GESSO_DEVICE='%s'", specs[i]);
         snprintf(arguments, sizeof arguments, "check --op add --device '%s'", specs[i]);
@@ -151,15 +130,15 @@ static void both_ways_to_name_a_device_agree(void **state)
         assert_int_equal(a.status, 1);
         assert_int_equal(b.status, 1);
         assert_string_equal(a.err, b.err);
-        done(a);
-        done(b);
+        gs_test_done(a);
+        gs_test_done(b);
     }
     for (int i = 0; i < 2; i++) {
-        result r = run(only, i ? "FAKE_ICD=context GESSO_DEVICE=faulty" : "FAKE_ICD=context GESSO_DEVICE=nonsense",
+        gs_test_result r = run(only, i ? "FAKE_ICD=context GESSO_DEVICE=faulty" : "FAKE_ICD=context GESSO_DEVICE=nonsense",
                        i ? "check --op add --device nonsense" : "check --op add --device faulty");
 
         says(&r, i ? "no device \"nonsense\"" : "cannot open the device");
-        done(r);
+        gs_test_done(r);
     }
 }
 
@@ -298,15 +277,10 @@ int main(void)
     };
     static const char *const clear[] = {"GESSO_DEVICE", "GESSO_OFF",         "GESSO_GEMM",        "GESSO_CONV",
                                         "GESSO_DEBUG",  "OCL_ICD_FILENAMES", "OPENCL_VENDOR_PATH"};
-    const char *build = getenv("GESSO_BUILD");
     char path[4096], driver[4200], *all;
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
 
-    if (n <= 0) return 1;
-    path[n] = '\0';
-    *strrchr(path, '/') = '\0';
-    snprintf(driver, sizeof driver, "%s/fake_icd.so\n", path);
-    snprintf(program, sizeof program, "%s/gesso", build ? build : "build");
+    if (!gs_test_beside("")) return 1;
+    snprintf(driver, sizeof driver, "%s\n", gs_test_beside("fake_icd.so"));
     for (size_t i = 0; i < GS_COUNT(clear); i++) unsetenv(clear[i]);
     dir = gs_test_tmpdir();
     setenv("GESSO_TUNING", dir, 1);

@@ -15,6 +15,7 @@
 #include "device/tuning.h"
 #include "gesso/gesso.h"
 #include "graph/graph.h"
+#include "lib/command.h"
 #include "plan/variants.h"
 
 static char *tmp;
@@ -526,8 +527,7 @@ static void wrong_candidates_lose(void **state)
 /* Starts the program, arguments up to a NULL, silent. */
 static pid_t start(const char *const *arguments)
 {
-    const char *build = getenv("GESSO_BUILD");
-    char *program = gs_path_join(build ? build : "build", "gesso"), *argv[16] = { program };
+    char *argv[16] = { (char *)(uintptr_t)gs_test_program_path() };
     pid_t pid;
 
     for (int i = 0; arguments[i]; i++) argv[i + 1] = (char *)(uintptr_t)arguments[i];
@@ -537,10 +537,9 @@ static pid_t start(const char *const *arguments)
     if (pid == 0) {
         freopen("/dev/null", "w", stdout);
         freopen("/dev/null", "w", stderr);
-        execv(program, argv);
+        execv(argv[0], argv);
         _exit(127);
     }
-    free(program);
     return pid;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command.h"
 #include "train/trainer.h"
 
 const char *gs_test_dir(void)
@@ -69,34 +70,21 @@ gs_status gs_test_train(const char *ini, const char *run, int64_t steps, bool re
     return st;
 }
 
-static int shell(const char *arguments, char **err)
-{
-    const char *build = getenv("GESSO_BUILD"), *dir = gs_test_dir();
-    char command[2048], *path = gs_test_path("stderr");
-    int status;
-
-    snprintf(command, sizeof command, "D='%s'; '%s/gesso' %s >'%s/stdout' 2>'%s'", dir, build ? build : "build", arguments, dir, path);
-    status = system(command);
-    *err = gs_test_slurp(path);
-    free(path);
-    return status;
-}
-
 void gs_test_works(const char *arguments)
 {
-    char *err;
+    const gs_test_result r = gs_test_gesso(gs_test_dir(), "", arguments);
 
-    if (shell(arguments, &err) != 0) fail_msg("gesso %s: %s", arguments, err);
-    free(err);
+    if (r.status != 0) fail_msg("gesso %s: %s", arguments, r.err);
+    gs_test_done(r);
 }
 
 void gs_test_refuses(const char *arguments, const char *part)
 {
-    char *err;
+    const gs_test_result r = gs_test_gesso(gs_test_dir(), "", arguments);
 
-    if (shell(arguments, &err) == 0) fail_msg("gesso %s succeeded", arguments);
-    if (!strstr(err, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, err);
-    free(err);
+    if (r.status == 0) fail_msg("gesso %s succeeded", arguments);
+    if (!strstr(r.err, part)) fail_msg("gesso %s: wanted \"%s\" in: %s", arguments, part, r.err);
+    gs_test_done(r);
 }
 
 char *gs_test_stdout(void)
