@@ -2,13 +2,13 @@
  * kernels, events, GEMM, and what is said when something fails. No GPU is needed and none is used. */
 #include "lib/testlib.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "device/cuda_int.h"
 #include "fixtures/fake_nvidia.h"
+#include "lib/fake_cuda.h"
 
 static struct fake_state *fake;
 static gs_device_info *list;
@@ -507,33 +507,9 @@ int main(void)
         cmocka_unit_test(recorded_work_is_replayed),
         cmocka_unit_test(devices_do_not_mix),
     };
-    char path[4096];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-    char *slash, *cache;
-    void *lib;
-    int cap = 0, failed;
+    int failed;
 
-    if (n <= 0) return 1;
-    path[n] = '\0';
-    slash = strrchr(path, '/');
-    strcpy(slash, "/fake_nvidia.so");
-    lib = dlopen(path, RTLD_NOW);
-    fake = lib ? dlsym(lib, "fake") : NULL;
-    if (!fake) {
-        printf("%s: %s\n", path, dlerror());
-        return 1;
-    }
-    setenv("GESSO_LIBCUDA", path, 1);
-    setenv("GESSO_NVRTC", path, 1);
-    setenv("GESSO_CUBLAS", path, 1);
-    cache = gs_test_tmpdir();
-    setenv("XDG_CACHE_HOME", cache, 1);
-    free(cache);
-    unsetenv("GESSO_PROFILE");
-    if (gs_driver_cuda.list(&list, &n_list, &cap) != GS_OK || n_list != 3) {
-        printf("the stand-in for the CUDA driver does not start\n");
-        return 1;
-    }
+    if (!gs_test_cuda_start(&fake, &list, &n_list)) return 1;
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(list);
     return failed;

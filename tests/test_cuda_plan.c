@@ -3,15 +3,15 @@
  * OpenCL device. */
 #include "lib/testlib.h"
 
-#include <dlfcn.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "device/device.h"
 #include "fixtures/fake_nvidia.h"
 #include "gesso/gesso.h"
+#include "lib/command.h"
+#include "lib/fake_cuda.h"
 
 enum { STEPS = 8, BATCH = 33, IN = 17, HIDDEN = 65, MOST = 8192 };
 
@@ -175,40 +175,12 @@ int main(void)
         cmocka_unit_test(recorded_steps_give_the_same_bytes),
         cmocka_unit_test(numbers_are_those_of_opencl),
     };
-    char path[4096];
-    const ssize_t n = readlink("/proc/self/exe", path, sizeof path - 32);
-    char *slash, *cache;
-    void *lib;
-    int cap = 0, failed;
+    int failed;
 
-    if (n <= 0) return 1;
-    path[n] = '\0';
-    slash = strrchr(path, '/');
-    strcpy(slash, "/fake_nvidia.so");
-    lib = dlopen(path, RTLD_NOW);
-    fake = lib ? dlsym(lib, "fake") : NULL;
-    if (!fake) {
-        printf("%s: %s\n", path, dlerror());
-        return 1;
-    }
-    setenv("GESSO_LIBCUDA", path, 1);
-    setenv("GESSO_NVRTC", path, 1);
-    setenv("GESSO_CUBLAS", path, 1);
-    unsetenv("GESSO_PROFILE");
     unsetenv("GESSO_OFF");
     unsetenv("GESSO_GEMM");
-    if (!getenv("POCL_CACHE_DIR") && getenv("HOME")) { /* what PoCL compiles may be kept from test to test */
-        cache = gs_path_join(getenv("HOME"), ".cache/pocl");
-        setenv("POCL_CACHE_DIR", cache, 1);
-        free(cache);
-    }
-    cache = gs_test_tmpdir();
-    setenv("XDG_CACHE_HOME", cache, 1);
-    free(cache);
-    if (gs_driver_cuda.list(&list, &n_list, &cap) != GS_OK || n_list != 3) {
-        printf("the stand-in for the CUDA driver does not start\n");
-        return 1;
-    }
+    gs_test_keep_pocl_cache();
+    if (!gs_test_cuda_start(&fake, &list, &n_list)) return 1;
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     free(list);
     return failed;
