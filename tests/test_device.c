@@ -1,10 +1,13 @@
 /* Devices: choosing, memory, kernels through the dialect, GEMM. The disk cache is in test_device_cache.c. */
 #include "lib/testlib.h"
 
+#include <fcntl.h>
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "device/device.h"
 
@@ -473,6 +476,62 @@ static void build_failures_say_where(void **state)
     assert_ptr_not_equal(p, q);
 }
 
+/* From here on standard error goes into a file; the number brings it back. */
+static int stderr_into(const char *path)
+{
+    const int kept = dup(STDERR_FILENO), file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    assert_true(kept >= 0 && file >= 0);
+    fflush(stderr);
+    dup2(file, STDERR_FILENO);
+    close(file);
+    return kept;
+}
+
+static void stderr_back(int kept)
+{
+    fflush(stderr);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+}
+
+/* A loop that is to be vectorised and cannot be, since each turn needs the one before, is something to remark for compilers of Clang's
+ * family. The text is new each time, so that no cache spares the driver its work. */
+static void compilers_remark_nothing(void **state)
+{
+    const int n = 8;
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "stderr"), *said;
+    gs_str source = { 0 };
+    gs_kernel *k;
+    gs_buffer *b;
+    int kept;
+
+    (void)state;
+    NEED_DEVICE();
+    gs_str_printf(&source,
+                  "__kernel void chain(__global float *x, const ulong x0, const int n)\n{\n    const int n_%ld_%ld = n;\n"
+                  "#ifdef __clang__\n#pragma clang loop vectorize(enable)\n#endif\n"
+                  "    for (int i = 1; i < n_%ld_%ld; i++) x[x0 + i] = x[x0 + i - 1] * 0.5f + x[x0 + i];\n}\n",
+                  (long)time(NULL), (long)getpid(), (long)time(NULL), (long)getpid());
+    assert_ok(dev->drv->alloc(dev, 4 * n, &b));
+    assert_ok(dev->drv->fill(dev, b, 0, 0, 4 * n));
+    kept = stderr_into(path);
+    k = kernel_of(dev, "chain.cl", source.data, "chain");
+    arg_at(k, 0, b, 0);
+    assert_ok(dev->drv->arg_value(k, 2, sizeof n, &n));
+    launch(k, 1, 1, 1, 1, 1, 1);
+    assert_ok(dev->drv->finish(dev)); /* PoCL compiles for good at the first launch */
+    stderr_back(kept);
+    said = gs_test_slurp(path);
+    if (strstr(said, "warning")) fail_msg("it said: %s", said);
+    dev->drv->free_kernel(dev, k);
+    dev->drv->free(dev, b);
+    gs_str_free(&source);
+    free(said);
+    free(path);
+    free(dir);
+}
+
 static void groups_too_large_are_explained(void **state)
 {
     const int add = 0;
@@ -651,6 +710,7 @@ int main(void)
         cmocka_unit_test(random_words_equal_the_hosts),
         cmocka_unit_test(storage_formats_round_to_even),
         cmocka_unit_test(build_failures_say_where),
+        cmocka_unit_test(compilers_remark_nothing),
         cmocka_unit_test(groups_too_large_are_explained),
         cmocka_unit_test(launches_are_timed_when_asked),
         cmocka_unit_test(gemm_equals_the_plain_loops),
