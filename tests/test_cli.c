@@ -1,4 +1,5 @@
-/* The program as its users meet it: what it prints, where, and how it ends. Runs $GESSO_BUILD/gesso (default build/gesso). */
+/* The program as its users meet it: what it prints, where, and how it ends. Runs $GESSO_BUILD/gesso (default
+ * build/gesso). */
 #include "lib/testlib.h"
 
 #include <cjson/cJSON.h>
@@ -18,7 +19,8 @@ static char *join(const char *name)
     return gs_path_join(dir, name);
 }
 
-/* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is the tests' folder, $G the program. */
+/* Runs the program with a shell's reading of the arguments, so that tests read like what a user types. $D is
+ * the tests' folder, $G the program. */
 static gs_test_result run(const char *arguments)
 {
     return gs_test_gesso(dir, "", arguments);
@@ -120,16 +122,22 @@ static void test_help(void **state)
 {
     gs_test_result all = run("help");
     char *line = NULL, *save = NULL;
+    size_t column = 0; /* where the summaries begin */
     int n = 0;
 
     (void)state;
     assert_int_equal(all.status, 0);
     for (line = strtok_r(strstr(all.out, "commands:") + 9, "\n", &save); line && strncmp(line, "  ", 2) == 0;
          line = strtok_r(NULL, "\n", &save)) {
+        const char *summary = strstr(line + 2, "  ");
         char name[64], arguments[160];
         gs_test_result one;
 
         n++;
+        assert_non_null(summary);
+        summary += strspn(summary, " ");
+        if (!column) column = (size_t)(summary - line);
+        if ((size_t)(summary - line) != column) fail_msg("not in the column of the others: %s", line);
         assert_true(sscanf(line, "  %63[^\n]", name) == 1);
         *strstr(name, "  ") = 0;
         snprintf(arguments, sizeof arguments, "help %s", name);
@@ -155,6 +163,7 @@ static void test_help(void **state)
     prints("help data make", "default: 20000 digits");
     prints("help data", "gesso data info");
     prints("help bench compare", "usage: gesso bench compare");
+    prints("help bench", "usage: gesso bench [OPTION]");
     prints("help 'bench compare'", "usage: gesso bench compare");
     fails("'bench compare' a b", 2, "no command \"bench compare\" of one word", "type gesso bench compare", NULL);
     fails("help bench compre", 2, "gesso bench compare", NULL, NULL);
@@ -494,7 +503,8 @@ static void test_generate(void **state)
     prints("generate $D/model.safetensors --grid --count 4 --scale 3 -o $D/sheet.png", "sheet.png");
     path = join("sheet.png");
     assert_ok(gs_image_read(path, NULL, &a));
-    assert_true(a.h >= 3 * 10 * 8 && a.w >= 3 * 4 * 8); /* ten rows and four columns of 8 pixels, three times as large */
+    /* ten rows and four columns of 8 pixels, three times as large */
+    assert_true(a.h >= 3 * 10 * 8 && a.w >= 3 * 4 * 8);
     gs_image_free(&a);
     free(path);
     path = join("pictures/class_7_0000.png");
@@ -585,7 +595,8 @@ static void test_interrupt(void **state)
     put_text(
         "long.ini",
         "[model]\nsystem = cgan\nprofile = bars\n[train]\nn_epochs = 100000\nlog_every = 10\n[log]\nevents = 0\nplots = 0\n");
-    for (int resumed = 0; resumed < 2; resumed++) { /* interrupts once it is seen to train, however long the start takes */
+    /* interrupts once it is seen to train, however long the start takes */
+    for (int resumed = 0; resumed < 2; resumed++) {
         char command[1024];
 
         if (resumed) r = run("--version >/dev/null; rm -f $D/long/log.txt"), gs_test_done(r);
@@ -638,7 +649,8 @@ static void test_documents(void **state)
     prints("ops", "conv2d_dw");
 }
 
-/* Every command line in the documents has a command and options that exist: with --help behind it the program parses all of it, then stops. */
+/* Every command line in the documents has a command and options that exist: with --help behind it the program
+ * parses all of it, then stops. */
 static void test_shown_commands(void **state)
 {
     const char *files[] = { "README.md", "docs/ARCHITECTURE.md", "docs/tutorial.md", "docs/cgan.md",

@@ -9,7 +9,7 @@ void cli_help_all(FILE *out)
 {
     fprintf(out, "usage: gesso COMMAND [OPTION]... [OPERAND]...\n\n"
                  "Trains and runs image-generating GANs on any OpenCL device.\n\ncommands:\n");
-    for (int i = 0; cli_commands[i]; i++) fprintf(out, "  %-10s  %s\n", cli_commands[i]->name, cli_commands[i]->summary);
+    for (int i = 0; cli_commands[i]; i++) fprintf(out, "  %-13s  %s\n", cli_commands[i]->name, cli_commands[i]->summary);
     fprintf(out, "\n\"gesso help COMMAND\" shows a command's options, \"gesso help config\" the keys of configurations.\n"
                  "Exit status: 0 done, 1 a file, device or memory failed, 2 usage or configuration, 130 stopped by a signal.\n"
                  "GESSO_DEVICE names the device where --device does not; GESSO_DEBUG=1..4 shows what happens inside.\n");
@@ -25,13 +25,20 @@ static int begins(const char *name, int argc, char **argv)
     return strcmp(argv[1], blank + 1) == 0 ? 2 : 0;
 }
 
+/* "bench compare" is not "bench" with an operand: two words go before one. */
 const cli_command *cli_find(int argc, char **argv, int *words)
 {
+    const cli_command *found = NULL;
+
+    *words = 0;
     for (int i = 0; cli_commands[i]; i++) {
-        *words = begins(cli_commands[i]->name, argc, argv);
-        if (*words) return cli_commands[i];
+        const int n = begins(cli_commands[i]->name, argc, argv);
+
+        if (n <= *words) continue;
+        *words = n;
+        found = cli_commands[i];
     }
-    return NULL;
+    return found;
 }
 
 /* Whether some command's first of two words is w. */
