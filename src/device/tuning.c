@@ -191,9 +191,10 @@ static gs_status parse_verdict(table *t, char *at)
 
 static gs_status parse_choice(table *t, char *at)
 {
-    const char *const w[5] = { word(&at), word(&at), word(&at), word(&at), word(&at) };
+    const char *w[5];
     gs_choice c = { 0 };
 
+    for (size_t i = 0; i < GS_COUNT(w); i++) w[i] = word(&at); /* C leaves open in which order an initialiser's calls come */
     if (!gs_parse_f64(w[2], &c.seconds) || !gs_parse_f64(w[4], &c.preset_seconds) || *at)
         return gs_fail(GS_EFORMAT, "a choice is a class, a variant, seconds, a variant and seconds");
     if (!is_name(w[0]) || !is_name(w[1]) || !is_name(w[3])) return gs_fail(GS_EFORMAT, "bad characters in a name, or one too long");
