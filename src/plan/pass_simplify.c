@@ -1,6 +1,6 @@
-/* From the graph to the canonical program: walks the nodes that the results need, in the order they were made, rebuilds each on its
- * simplified operands, applies local identities, and merges equal nodes (value numbering). Not here: anything that changes
- * which kernels exist (pass_fuse.c).
+/* From the graph to the canonical program: walks the nodes that the results need, in the order they were
+ * made, rebuilds each on its simplified operands, applies local identities, and merges equal nodes (value
+ * numbering). Not here: anything that changes which kernels exist (pass_fuse.c).
  *
  * Identities are exact in fp32 or change only rounding of constants folded in double; none reorders sums. */
 #include "plan/plan_int.h"
@@ -63,8 +63,9 @@ static bool permutation_is_identity(const gs_node *n)
     return true;
 }
 
-/* A product over one term is an outer product: as arithmetic it can be computed where it is used and need not exist. So the gradient of a
- * layer with one sample, large as its weight, never leaves the optimiser's kernel. NULL: n has more terms. */
+/* A product over one term is an outer product: as arithmetic it can be computed where it is used and need not
+ * exist. So the gradient of a layer with one sample, large as its weight, never leaves the optimiser's
+ * kernel. NULL: n has more terms. */
 static gs_node *outer_product(const gs_node *n, gs_node **in)
 {
     const int r = n->shape.rank;
@@ -81,8 +82,8 @@ static gs_node *outer_product(const gs_node *n, gs_node **in)
     return gs__node2(&gs_op_mul, x[0], x[1], NULL);
 }
 
-/* Operand x of an outer product, a broadcast over part of the product's axes, in the product's new shape: NULL when an axis of the one
- * shape mixes repeated and other axes of the other. */
+/* Operand x of an outer product, a broadcast over part of the product's axes, in the product's new shape:
+ * NULL when an axis of the one shape mixes repeated and other axes of the other. */
 static gs_node *reshape_factor(gs_node *x, gs_shape to)
 {
     gs_node *small = GS_IS(x, broadcast) ? x->in[0] : x;
@@ -109,7 +110,8 @@ static gs_node *reshape_factor(gs_node *x, gs_shape to)
     return gs_shape_equal(at.shape, to) ? small : gs__node1(&gs_op_broadcast, small, &wide);
 }
 
-/* An outer product in another shape is one too, and still need not exist in memory: the gradient of a spectral norm by a convolution's weight. */
+/* An outer product in another shape is one too, and still need not exist in memory: the gradient of a
+ * spectral norm by a convolution's weight. */
 static gs_node *reshape_outer(gs_node *x, gs_shape to)
 {
     gs_node *a, *b;
@@ -247,7 +249,8 @@ static gs_node *table_find_or_add(table *t, gs_node *n)
 
 /* ---- the walk ---- */
 
-/* A result must have memory of its own: one that only shows a source (a fed input, a variable's old value) is copied. */
+/* A result must have memory of its own: one that only shows a source (a fed input, a variable's old value) is
+ * copied. */
 static gs_node *own_memory(gs_node *r)
 {
     return gs__kind(gs__storage(r)) == GS_NK_SOURCE ? gs__node1(&gs_op_detach, r, NULL) : r;
@@ -256,6 +259,8 @@ static gs_node *own_memory(gs_node *r)
 typedef struct walk {
     gs_plan *p;
     gs_node **repl; /* by original id: the canonical node */
+    gs_node **made; /* canonical nodes, operands first but for what identities make on the way */
+    int n_made, cap_made;
     table seen;
 } walk;
 
@@ -294,96 +299,117 @@ static void mark_live(gs_plan *p, gs_node *n)
     free(stack);
 }
 
-gs_status gs__pass_simplify(gs_plan *p)
+/* The canonical nodes of all that is alive, then those of the results. */
+static void rewrite(walk *w)
 {
+    gs_plan *p = w->p;
     gs_graph *g = p->g;
-    const int n0 = g->n_nodes;
-    walk w = { .p = p };
-    gs_node **made = NULL;
-    int n_made = 0, cap_made = 0;
-    bool *listed;
+    const int n = g->n_nodes; /* grows on the way */
 
-    p->info = gs_xalloc((size_t)n0 * sizeof *p->info);
-    p->n_info = n0;
+    p->info = gs_xalloc((size_t)n * sizeof *p->info);
+    p->n_info = n;
     for (int i = 0; i < g->n_outputs; i++) mark_live(p, g->outputs[i].node);
     for (int i = 0; i < g->n_vars; i++)
         if (g->vars[i]->current != g->vars[i]->initial) mark_live(p, g->vars[i]->current);
 
-    w.repl = gs_xalloc((size_t)n0 * sizeof *w.repl);
-    for (int i = 0; i < n0; i++) {
+    w->repl = gs_xalloc((size_t)n * sizeof *w->repl);
+    for (int i = 0; i < n; i++) {
         if (!p->info[i].live) continue;
-        w.repl[i] = canonical(&w, g->nodes[i]);
-        GS_PUSH(made, n_made, cap_made, w.repl[i]);
+        w->repl[i] = canonical(w, g->nodes[i]);
+        GS_PUSH(w->made, w->n_made, w->cap_made, w->repl[i]);
     }
     for (int i = 0; i < g->n_outputs; i++) {
-        gs_node *r = own_memory(w.repl[g->outputs[i].node->id]);
+        gs_node *r = own_memory(w->repl[g->outputs[i].node->id]);
         gs_plan_output o = { gs_xstrdup(g->outputs[i].name), r, NULL, r->shape };
 
         GS_PUSH(p->outputs, p->n_outputs, p->cap_outputs, o);
-        GS_PUSH(made, n_made, cap_made, r);
+        GS_PUSH(w->made, w->n_made, w->cap_made, r);
     }
     for (int i = 0; i < g->n_vars; i++) {
         gs_var *v = g->vars[i];
         gs_write wr = { .var = v };
 
         if (v->current == v->initial) continue;
-        wr.value = w.repl[v->current->id];
+        wr.value = w->repl[v->current->id];
         if (wr.value == v->initial) continue;
         wr.value = own_memory(wr.value);
-        GS_PUSH(made, n_made, cap_made, wr.value);
+        GS_PUSH(w->made, w->n_made, w->cap_made, wr.value);
         GS_PUSH(p->writes, p->n_writes, p->cap_writes, wr);
     }
+}
 
-    /* Liveness again, over the canonical nodes: identities leave operands behind. */
+/* Lists a live node behind all its operands. */
+static void list(gs_plan *p, bool *listed, gs_node *n)
+{
+    gs_node **stack = NULL;
+    int top = 0, cap = 0;
+
+    GS_PUSH(stack, top, cap, n);
+    while (top) {
+        gs_node *x = stack[top - 1];
+        bool ready = true;
+
+        if (listed[x->id] || !p->info[x->id].live) {
+            top--;
+            continue;
+        }
+        for (int k = 0; k < x->n_in; k++)
+            if (!listed[x->in[k]->id]) {
+                GS_PUSH(stack, top, cap, x->in[k]);
+                ready = false;
+            }
+        if (!ready) continue;
+        listed[x->id] = true;
+        p->info[x->id].order = p->n_order;
+        GS_PUSH(p->order, p->n_order, p->cap_order, x);
+        top--;
+    }
+    free(stack);
+}
+
+/* Order: as first met, operands before users. A node that an identity made on the way may have unlisted operands of
+ * its own (affine of affine), which are listed first. Liveness is found again, since identities leave operands behind. */
+static void put_in_order(const walk *w)
+{
+    gs_plan *p = w->p;
+    bool *listed;
+
     free(p->info);
-    p->n_info = g->n_nodes;
+    p->n_info = p->g->n_nodes;
     p->info = gs_xalloc((size_t)p->n_info * sizeof *p->info);
     for (int i = 0; i < p->n_outputs; i++) mark_live(p, p->outputs[i].node);
     for (int i = 0; i < p->n_writes; i++) mark_live(p, p->writes[i].value);
 
-    /* Order: as first met, operands before users. A node that an identity made on the way may have unlisted operands of its own
-     * (affine of affine), which are listed first. */
     listed = gs_xalloc((size_t)p->n_info * sizeof *listed);
-    for (int i = 0; i < n_made; i++) {
-        gs_node **stack = NULL;
-        int top = 0, cap = 0;
+    for (int i = 0; i < w->n_made; i++) list(p, listed, w->made[i]);
+    free(listed);
+}
 
-        GS_PUSH(stack, top, cap, made[i]);
-        while (top) {
-            gs_node *x = stack[top - 1];
-            bool ready = true;
+static void result(gs_plan *p, const gs_node *n)
+{
+    p->info[n->id].result = true;
+    p->info[n->id].uses++;
+}
 
-            if (listed[x->id] || !p->info[x->id].live) {
-                top--;
-                continue;
-            }
-            for (int k = 0; k < x->n_in; k++)
-                if (!listed[x->in[k]->id]) {
-                    GS_PUSH(stack, top, cap, x->in[k]);
-                    ready = false;
-                }
-            if (!ready) continue;
-            listed[x->id] = true;
-            p->info[x->id].order = p->n_order;
-            GS_PUSH(p->order, p->n_order, p->cap_order, x);
-            top--;
-        }
-        free(stack);
-    }
+static void count_uses(gs_plan *p)
+{
     for (int i = 0; i < p->n_order; i++)
         for (int k = 0; k < p->order[i]->n_in; k++) p->info[p->order[i]->in[k]->id].uses++;
-    for (int i = 0; i < p->n_outputs; i++) {
-        p->info[p->outputs[i].node->id].result = true;
-        p->info[p->outputs[i].node->id].uses++;
-    }
-    for (int i = 0; i < p->n_writes; i++) {
-        p->info[p->writes[i].value->id].result = true;
-        p->info[p->writes[i].value->id].uses++;
-    }
-    gs_debug(3, "simplify: %d nodes made, %d kept", n0, p->n_order);
-    free(listed);
-    free(made);
+    for (int i = 0; i < p->n_outputs; i++) result(p, p->outputs[i].node);
+    for (int i = 0; i < p->n_writes; i++) result(p, p->writes[i].value);
+}
+
+gs_status gs__pass_simplify(gs_plan *p)
+{
+    const int n = p->g->n_nodes;
+    walk w = { .p = p };
+
+    rewrite(&w);
+    put_in_order(&w);
+    count_uses(p);
+    gs_debug(3, "simplify: %d nodes made, %d kept", n, p->n_order);
+    free(w.made);
     free(w.repl);
     free(w.seen.slot);
-    return gs_graph_status(g);
+    return gs_graph_status(p->g);
 }
