@@ -26,6 +26,10 @@ static void test_status(void **state)
     assert_string_equal(gs_last_error(), "file x: bad 7");
     gs_fail(GS_EIO, "again: %s", gs_last_error()); /* quoting itself */
     assert_string_equal(gs_last_error(), "again: file x: bad 7");
+    gs_fail(GS_EFORMAT, "key \"%s\"", "\033[2J\r\x7f\xc2\x9b\n\tb\xc3\xa9"); /* from a file that is no friend */
+    assert_string_equal(gs_last_error(), "key \"?[2J????\n\tb\xc3\xa9\"");
+    gs_fail_in(GS_EFORMAT, "%s", "a\033c");
+    assert_string_equal(gs_last_error(), "a?c: key \"?[2J????\n\tb\xc3\xa9\"");
     for (int i = 0; i < 2000; i++) gs_fail_in(GS_EIO, "deep"); /* cut, never overrun */
     assert_true(strlen(gs_last_error()) < 2048);
 }
