@@ -193,10 +193,14 @@ build-fuzz/src/%.o: src/%.c | build-fuzz/ready
 	$Q$(FUZZ_CLANG) $(STD) $(DEFS) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined $(APP_CFLAGS) \
 	    -Iinclude -Isrc -MMD -MP -c -o $@ $<
 
+# What one target wants beside the common objects.
+build-fuzz/fuzz_bench: $(patsubst %,build-fuzz/src/bench/%.o,load compare measure)
+build-fuzz/fuzz_tuning: $(patsubst %,build-fuzz/src/device/%.o,tuning programs)
+
 build-fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_OBJ) | build-fuzz/ready
 	@echo "  LD  $@"
 	$Q$(FUZZ_CLANG) $(STD) $(DEFS) $(WARN) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $(APP_CFLAGS) \
-	    -Iinclude -Isrc -o $@ $< $(FUZZ_OBJ) $(APP_LIBS) -lm
+	    -Iinclude -Isrc -o $@ $< $(filter %.o,$^) $(APP_LIBS) -lm
 
 test-rusticl: deps      ## run the device and op tests on Mesa's OpenCL (llvmpipe); ONLY=name
 	$Qtools/deps.sh mesa-opencl-icd

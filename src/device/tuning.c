@@ -132,7 +132,7 @@ static gs_status put_choice(table *t, const gs_choice *c)
 
     if (!is_name(c->class) || !is_name(c->variant) || !is_name(c->preset))
         return gs_fail(GS_EINVAL, "\"%.100s %.100s %.100s\" is no choice of a variant for a class", c->class, c->variant, c->preset);
-    if (!(c->seconds > 0 && c->seconds < 1e6 && c->preset_seconds > 0 && c->preset_seconds < 1e6))
+    if (!(c->seconds > 0 && c->seconds <= 1e6 && c->preset_seconds > 0 && c->preset_seconds <= 1e6)) /* 1e6: the file rounds up to it */
         return gs_fail(GS_EINVAL, "%s: times of %g and %g s are not in 0..1e6", c->class, c->seconds, c->preset_seconds);
     old = find_choice(t, c->class);
     if (old) {
