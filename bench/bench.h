@@ -1,4 +1,5 @@
-/* What the benchmark programs share: rounds that visit every candidate in turn, so that a slow spell of the machine hits all alike. */
+/* What the benchmark programs share: rounds that visit every candidate in turn, so that a slow spell of the
+ * machine hits all alike. */
 #ifndef GS_BENCH_H
 #define GS_BENCH_H
 

@@ -1,5 +1,5 @@
-/* Layer normalisation from the equation to a kernel, the example of docs/tutorial.md: the layer as nodes, its gradient as nodes, one
- * plan for both, and both held to the plainest loops in double precision.
+/* Layer normalisation from the equation to a kernel, the example of docs/tutorial.md: the layer as nodes, its
+ * gradient as nodes, one plan for both, and both held to the plainest loops in double precision.
  *
  *   GESSO_DEBUG=3 build/examples/layer_norm     shows the plan,   GESSO_DEBUG=4 the generated kernels too */
 #include <gesso/gesso.h>
@@ -20,7 +20,8 @@ static gs_node *layer_norm(gs_node *x, gs_node *w, gs_node *b)
     return gs_add(gs_mul(unit, w), b);
 }
 
-/* The same, and dx for the loss sum(y^2)/2, by loops: with u = (x - mean)/s and gu = y w, dx = (gu - mean(gu) - u mean(gu u)) / s. */
+/* The same, and dx for the loss sum(y^2)/2, by loops: with u = (x - mean)/s and gu = y w,
+ * dx = (gu - mean(gu) - u mean(gu u)) / s. */
 static void by_hand(const float *x, const float *w, const float *b, double *y, double *dx)
 {
     for (int n = 0; n < N; n++, x += E, y += E, dx += E) {

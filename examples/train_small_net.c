@@ -2,7 +2,8 @@
  *
  *   cc train_small_net.c $(pkg-config --cflags --libs gesso) -lm -o train_small_net && ./train_small_net
  *
- * Prints the loss as it falls and the share of points on the right side; ends with status 1 when that stays below 95 %. */
+ * Prints the loss as it falls and the share of points on the right side; ends with status 1 when that stays
+ * below 95 %. */
 #include <gesso/gesso.h>
 
 #include <math.h>

@@ -1,6 +1,7 @@
-/* golden_runner [--reference] FILE...: runs golden cases on the device of $GESSO_DEVICE (default: the fastest), or with the graph's
- * double reference. Prints a line for every tensor out of bounds, and PASS or FAIL, the case and its largest error divided by its bound.
- * Cases of systems that Gesso does not have are SKIPped. Exit status 0: nothing failed; 1: something did; 2: usage. */
+/* golden_runner [--reference] FILE...: runs golden cases on the device of $GESSO_DEVICE (default: the
+ * fastest), or with the graph's double reference. Prints a line for every tensor out of bounds, and PASS or
+ * FAIL, the case and its largest error divided by its bound. Cases of systems that Gesso does not have are
+ * SKIPped. Exit status 0: nothing failed; 1: something did; 2: usage. */
 #include <string.h>
 
 #include "golden/golden.h"

@@ -1,4 +1,5 @@
-/* Measuring: statistics, digests and checks that see a wrong element, the fields of a result, and holding results against each other. No test is about speed. */
+/* Measuring: statistics, digests and checks that see a wrong element, the fields of a result, and holding
+ * results against each other. No test is about speed. */
 #include "lib/testlib.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* The conditional GAN's networks and training steps: counts, names, first losses, what changes what; and the learning check "bars" on the
- * device. */
+/* The conditional GAN's networks and training steps: counts, names, first losses, what changes what; and the
+ * learning check "bars" on the device. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -134,7 +134,8 @@ static void labels_are_connected(void **state)
         size_t n;
         gs_graph *g;
 
-        /* The paper's ranges are so small that an untrained D hardly says anything; its structure is what is asked here. */
+        /* The paper's ranges are so small that an untrained D hardly says anything; its structure is what is
+         * asked here. */
         if (o.init == GS_CGAN_INIT_PAPER) o.init = GS_CGAN_INIT_DEFAULT;
         n = (size_t)o.image_channels * o.image_size * o.image_size;
         z = gs_xalloc(2 * (size_t)o.latent_dim * sizeof(float)), real = gs_xalloc(2 * n * sizeof(float)),
@@ -266,8 +267,8 @@ static float *parameters(step_run *r, const char *prefix, size_t *count)
     return all;
 }
 
-/* The generator's loss moves no weight of D and the discriminator's none of G: with the other's rate at 0 they stay as they are, in all
- * orders, bit for bit. */
+/* The generator's loss moves no weight of D and the discriminator's none of G: with the other's rate at 0
+ * they stay as they are, in all orders, bit for bit. */
 static void steps_move_their_own_weights(void **state)
 {
     (void)state;
@@ -312,7 +313,8 @@ static void drawn_labels(void **state)
     (void)state;
     o.d_wrong_label = 1;
     assert_ok(gs_cgan_build_step(g, &o, batch, NULL));
-    for (int i = 0, n = g->n_nodes; i < n; i++) { /* int32 nodes of the batch's shape that are drawn or made from drawn ones */
+    /* int32 nodes of the batch's shape that are drawn or made from drawn ones */
+    for (int i = 0, n = g->n_nodes; i < n; i++) {
         gs_node *node = g->nodes[i];
         char name[24];
 
@@ -466,7 +468,8 @@ static void judge_bars(const float *x, const int32_t *y, int n, double *acc, dou
     *rms = sqrt(sum / ((double)n * GS_BARS_PIXELS));
 }
 
-/* Trains on bars and samples 1000 pictures (in training mode when asked); returns the mean losses of the last 100 iterations. */
+/* Trains on bars and samples 1000 pictures (in training mode when asked); returns the mean losses of the last
+ * 100 iterations. */
 static void train_bars(const gs_cgan_opts *o, int iterations, bool sample_in_training_mode, double *acc, double *rms,
                        double *g_loss, double *d_loss)
 {

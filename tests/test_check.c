@@ -1,5 +1,6 @@
-/* `gesso check`: its judges can say no, the stored losses are those of double precision, and a device with a broken kernel goes on with another variant,
- * to the right result. Kernels are broken by giving the program a folder of its own ($GESSO_KERNELS). */
+/* `gesso check`: its judges can say no, the stored losses are those of double precision, and a device with a
+ * broken kernel goes on with another variant, to the right result. Kernels are broken by giving the program a
+ * folder of its own ($GESSO_KERNELS). */
 #include "lib/testlib.h"
 
 #include <cjson/cJSON.h>

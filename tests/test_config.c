@@ -1,4 +1,5 @@
-/* Tests of src/train/config*.c: precedence, every kind of value, every error text, and that what is written reads back. */
+/* Tests of src/train/config*.c: precedence, every kind of value, every error text, and that what is written
+ * reads back. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The program of CUDA=1 as its users meet it, on the stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c) and without any: devices, check,
- * bench and train with --device cuda:0, and what is said when something is missing. */
+/* The program of CUDA=1 as its users meet it, on the stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c)
+ * and without any: devices, check, bench and train with --device cuda:0, and what is said when something is
+ * missing. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Every program of tests/lib/programs.h for CUDA, by NVRTC: no GPU is needed. What the driver does at run time is done here for Turing,
- * Ampere and Hopper; the code must hold each kernel and no double, and no kernel may have a copy for CUDA. */
+/* Every program of tests/lib/programs.h for CUDA, by NVRTC: no GPU is needed. What the driver does at run
+ * time is done here for Turing, Ampere and Hopper; the code must hold each kernel and no double, and no
+ * kernel may have a copy for CUDA. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>
@@ -141,8 +142,8 @@ static void every_kernel_compiles(void **state)
     if (failed) fail_msg("%d of %d compilations failed", failed, n_jobs);
 }
 
-/* Machine code: registers, local memory and its limit of 48 KiB are the assembler's to judge. Files only; generated kernels hold nothing
- * unusual, and it takes long. */
+/* Machine code: registers, local memory and its limit of 48 KiB are the assembler's to judge. Files only;
+ * generated kernels hold nothing unusual, and it takes long. */
 static void files_become_machine_code(void **state)
 {
     const gs_test_program *programs;

@@ -1,5 +1,6 @@
-/* The CUDA driver against a stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c), which does queued work only when waited for: memory,
- * kernels, events, GEMM, and what is said when something fails. No GPU is needed and none is used. */
+/* The CUDA driver against a stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c), which does queued work
+ * only when waited for: memory, kernels, events, GEMM, and what is said when something fails. No GPU is
+ * needed and none is used. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>
@@ -356,7 +357,8 @@ static void gemm_equals_the_plain_loops(void **state)
     nothing_is_left();
 }
 
-/* Without a word fp32; by gs_device_set_math before or after cuBLAS has started; by the environment for those who measure. */
+/* Without a word fp32; by gs_device_set_math before or after cuBLAS has started; by the environment for those
+ * who measure. */
 static void tf32_is_an_option(void **state)
 {
     const gs_gemm g = {.m = 1, .n = 1, .k = 1, .batch = 1, .lda = 1, .ldb = 1, .ldc = 1, .alpha = 1};

@@ -1,6 +1,6 @@
-/* Plans on the CUDA driver, run by the stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c): a training step with noise, a rate that changes
- * and Adam gives the same bytes launched one by one and recorded as a graph, whatever fails or moves meanwhile, and the numbers of an
- * OpenCL device. */
+/* Plans on the CUDA driver, run by the stand-in for NVIDIA's libraries (fixtures/fake_nvidia.c): a training
+ * step with noise, a rate that changes and Adam gives the same bytes launched one by one and recorded as a
+ * graph, whatever fails or moves meanwhile, and the numbers of an OpenCL device. */
 #include "lib/testlib.h"
 
 #include <math.h>

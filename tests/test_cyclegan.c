@@ -1,5 +1,5 @@
-/* CycleGAN: sizes, names, rates, the image pools; a short training that is stopped and resumed, translation, weights in and out. What a step
- * computes is held against PyTorch by the golden case cyclegan_steps. */
+/* CycleGAN: sizes, names, rates, the image pools; a short training that is stopped and resumed, translation,
+ * weights in and out. What a step computes is held against PyTorch by the golden case cyclegan_steps. */
 #include "lib/runs.h"
 
 #include <math.h>

@@ -422,7 +422,8 @@ static const char storage_source[] =
     "    y[1] = gs_bf16_to_f32(gs_f32_to_bf16(x[x0 + i]));\n"
     "}\n";
 
-/* Ties go to even: 1 + 2^-11 to 1 and 1 + 3 2^-11 to 1 + 2^-9 in fp16; 1 + 2^-8 to 1 and 1 + 3 2^-8 to 1 + 2^-6 in bf16. */
+/* Ties go to even: 1 + 2^-11 to 1 and 1 + 3 2^-11 to 1 + 2^-9 in fp16; 1 + 2^-8 to 1 and 1 + 3 2^-8 to
+ * 1 + 2^-6 in bf16. */
 static void storage_formats_round_to_even(void **state)
 {
     const float x[8] = {1 + 0x1p-11f, 1 + 0x3p-11f, 1 + 0x1p-8f, 1 + 0x3p-8f, -2.5f, 70000.0f, INFINITY, 0.0f};
@@ -495,8 +496,8 @@ static void stderr_back(int kept)
     close(kept);
 }
 
-/* A loop that is to be vectorised and cannot be, since each turn needs the one before, is something to remark for compilers of Clang's
- * family. The text is new each time, so that no cache spares the driver its work. */
+/* A loop that is to be vectorised and cannot be, since each turn needs the one before, is something to remark
+ * for compilers of Clang's family. The text is new each time, so that no cache spares the driver its work. */
 static void compilers_remark_nothing(void **state)
 {
     const int n = 8;

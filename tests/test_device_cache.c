@@ -1,5 +1,6 @@
-/* The disk cache of kernel binaries: hits in a second process, damage, two processes at once, the bound on its size.
- * The program starts itself as the other process: with an argument it builds one kernel, runs it, and says what it did on stderr. */
+/* The disk cache of kernel binaries: hits in a second process, damage, two processes at once, the bound on
+ * its size. The program starts itself as the other process: with an argument it builds one kernel, runs it,
+ * and says what it did on stderr. */
 #include "lib/testlib.h"
 
 #include <fcntl.h>
@@ -60,7 +61,8 @@ static FILE *start(const char *options)
     return f;
 }
 
-/* What the process said about its kernel, "built" or "cached"; "died" when a signal ended it (the shell says 128 + signal). */
+/* What the process said about its kernel, "built" or "cached"; "died" when a signal ended it (the shell says
+ * 128 + signal). */
 static const char *outcome(FILE *f)
 {
     char line[1024];
@@ -182,8 +184,9 @@ static void damaged_entries_are_rebuilt(void **state)
     }
 }
 
-/* A whole entry, correctly sealed, whose binary the driver cannot take. Only a change of driver that its version does not show makes
- * one, so a driver that ends the process on it (Rusticl 22.3 does) is no reason to fail. */
+/* A whole entry, correctly sealed, whose binary the driver cannot take. Only a change of driver that its
+ * version does not show makes one, so a driver that ends the process on it (Rusticl 22.3 does) is no reason
+ * to fail. */
 static void binaries_the_driver_refuses_are_rebuilt(void **state)
 {
     char paths[16][512];

@@ -1,4 +1,5 @@
-/* The drawn digits: repeatable, independent of threads and counts, normalised like MNIST, told apart by a simple judge. */
+/* The drawn digits: repeatable, independent of threads and counts, normalised like MNIST, told apart by a
+ * simple judge. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* Evaluation: the reference classifier and its cache, diversity, confusion, and the whole on sources whose figures are known: real pictures
- * by their right and by wrong labels, one picture over and over. Distances of feature sets themselves are tested in test_distances. */
+/* Evaluation: the reference classifier and its cache, diversity, confusion, and the whole on sources whose
+ * figures are known: real pictures by their right and by wrong labels, one picture over and over. Distances
+ * of feature sets themselves are tested in test_distances. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -352,7 +353,8 @@ static void one_scale(void **state)
     assert_fails(gs_source_draw(&s, 3, 7, 1, b), GS_ENUMERIC, "picture 7 of class 3");
 }
 
-/* The data's own pictures: as varied as themselves, and at no distance from themselves. By wrong labels: never right. */
+/* The data's own pictures: as varied as themselves, and at no distance from themselves. By wrong labels:
+ * never right. */
 static void real_pictures(void **state)
 {
     gs_cgan_eval_opts o = { .per_class = 20, .classifier = { .epochs = 10, .max_steps = 80 } };
@@ -385,7 +387,8 @@ static void real_pictures(void **state)
     o.metrics = GS_EVAL_ACCURACY | GS_EVAL_FRECHET;
     assert_ok(gs_cgan_eval_source(device, &s, &train, &test, &o, &e));
     assert_true(e.accuracy < 0.15);
-    for (int k = 0, seen = 0; k < 10; k++, seen = 0) { /* what was asked for as k is seen as k + 1 about as often as before */
+    /* what was asked for as k is seen as k + 1 about as often as before */
+    for (int k = 0, seen = 0; k < 10; k++, seen = 0) {
         for (int i = 0; i < 10; i++) seen += (int)e.confusion[k * 10 + i];
         assert_int_equal(seen, 20);
     }
@@ -572,7 +575,8 @@ static void run_on_bars(void **state)
     free(path);
 }
 
-/* The same network on drawn digits of 8 x 8, all figures; what is kept back from training does not change the data set. */
+/* The same network on drawn digits of 8 x 8, all figures; what is kept back from training does not change the
+ * data set. */
 static void run_on_digits(void **state)
 {
     gs_cgan_eval_opts o = { .per_class = 30, .classifier = { .max_steps = 40 } };

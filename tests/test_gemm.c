@@ -1,5 +1,6 @@
-/* Every GEMM provider against double loops: all transposes, alpha and beta, row lengths and problem strides with gaps, batches, sizes at
- * the edges of the tiles. Elements of C in the gaps must stay as they were; a second run must give the same bits. */
+/* Every GEMM provider against double loops: all transposes, alpha and beta, row lengths and problem strides
+ * with gaps, batches, sizes at the edges of the tiles. Elements of C in the gaps must stay as they were; a
+ * second run must give the same bits. */
 #include "lib/testlib.h"
 
 #include <math.h>

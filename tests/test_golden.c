@@ -1,4 +1,5 @@
-/* Golden cases on the device: the project's own fixtures always, the shared ones where they are; and that a wrong value is noticed. */
+/* Golden cases on the device: the project's own fixtures always, the shared ones where they are; and that a
+ * wrong value is noticed. */
 #include "lib/testlib.h"
 
 #include <math.h>

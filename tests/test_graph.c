@@ -1,5 +1,5 @@
-/* The graph itself: naming, errors, variables, gradients as a transformation, initial values, resampling tables, the printed op
- * table. What each op computes is tested by test_ops_ref.c. */
+/* The graph itself: naming, errors, variables, gradients as a transformation, initial values, resampling
+ * tables, the printed op table. What each op computes is tested by test_ops_ref.c. */
 #include "lib/testlib.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
-/* An installed copy is enough to build against: headers, both libraries and the pkg-config file in a prefix of its own. */
+/* An installed copy is enough to build against: headers, both libraries and the pkg-config file in a prefix
+ * of its own. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* The files of cl/: they keep to the dialect, and each builds on the device with its own defaults. Other compilers are asked by
- * test_kernels_portable.c (clang: OpenCL C 1.2, AMD, SPIR) and test_cuda_compile.c (NVRTC). */
+/* The files of cl/: they keep to the dialect, and each builds on the device with its own defaults. Other
+ * compilers are asked by test_kernels_portable.c (clang: OpenCL C 1.2, AMD, SPIR) and test_cuda_compile.c
+ * (NVRTC). */
 #include "lib/testlib.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
-/* Every program of tests/lib/programs.h through clang: is it OpenCL C 1.2 without doubles and halves; does it compile for AMD's
- * processors and as SPIR. Nothing runs; what is not installed is skipped. */
+/* Every program of tests/lib/programs.h through clang: is it OpenCL C 1.2 without doubles and halves; does it
+ * compile for AMD's processors and as SPIR. Nothing runs; what is not installed is skipped. */
 #include "lib/testlib.h"
 
 #include <stdlib.h>
@@ -88,7 +88,8 @@ static void expect_silence(const char *dir, const char *options, const char *fil
     gs_str_free(&said);
 }
 
-/* Switching fp16 off hides vload_half too, which is core, from the declarations of clang 14: then its whole header is read, slowly. */
+/* Switching fp16 off hides vload_half too, which is core, from the declarations of clang 14: then its whole
+ * header is read, slowly. */
 static const char *header_options(void)
 {
     static const char *const full = "-cl-no-stdinc -Xclang -finclude-default-header";

@@ -1,5 +1,6 @@
-/* Devices that end long loops (src/device/loops.c): every sum comes out whole on the device at hand, and plans for a device with a limit
- * split what is too long. On Mesa's llvmpipe all of `sums_are_whole` was wrong before plans did so. */
+/* Devices that end long loops (src/device/loops.c): every sum comes out whole on the device at hand, and
+ * plans for a device with a limit split what is too long. On Mesa's llvmpipe all of `sums_are_whole` was
+ * wrong before plans did so. */
 #include "lib/testlib.h"
 
 #include <math.h>

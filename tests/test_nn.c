@@ -199,7 +199,8 @@ static void dropout_takes_a_mask(void **state)
 
 static void batch_norm_passes(void **state)
 {
-    /* batch of 2: outputs are +-gamma + beta up to eps; running statistics by momentum and unbiased variance, pass after pass */
+    /* batch of 2: outputs are +-gamma + beta up to eps; running statistics by momentum and unbiased variance,
+     * pass after pass */
     static const float x[4] = { 3, -1, 7, 1 };
     gs_graph *g = gs_graph_new();
     gs_node *in = data(g, GS_SHAPE(2, 2), x);
@@ -409,7 +410,8 @@ static void gradient_penalty_by_differences(void **state)
 
 static void classic_momentum(void **state)
 {
-    /* v <- mu v - lr g, p <- p + v: a falling rate does not act on old gradients, which is where it differs from PyTorch's form */
+    /* v <- mu v - lr g, p <- p + v: a falling rate does not act on old gradients, which is where it differs
+     * from PyTorch's form */
     const float grads[3] = { 1, -2, 0.5f }, rates[3] = { 0.1f, 0.05f, 0.01f }, mu = 0.5f;
     gs_graph *g = gs_graph_new();
     gs_var *p = gs_variable(g, "p", GS_SCALAR, GS_F32, (gs_init){ GS_INIT_CONST, 3, 0 }, true);

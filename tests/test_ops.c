@@ -1,5 +1,5 @@
-/* Every line of tests/cases/ops.txt on the device, fused and unfused: results, gradients and gradients of gradients against the
- * double reference, and a second run to the byte. */
+/* Every line of tests/cases/ops.txt on the device, fused and unfused: results, gradients and gradients of
+ * gradients against the double reference, and a second run to the byte. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -93,7 +93,8 @@ static void test_null_fails(void **state)
     gs_device_close(null);
 }
 
-/* Far values neither overflow on the way nor turn into NaN, and a NaN is not swallowed (a run that diverges must be seen). */
+/* Far values neither overflow on the way nor turn into NaN, and a NaN is not swallowed (a run that diverges
+ * must be seen). */
 static void test_extremes(void **state)
 {
     static const float x[] = { -1e30f, -100, -20, 0, 20, 100, 1e30f, NAN };

@@ -1,5 +1,6 @@
-/* Every line of tests/cases/ops.txt on the double reference: shape or error, gradient and gradient of the gradient by central
- * differences along random directions, closure of the op table under differentiation. No device is needed. */
+/* Every line of tests/cases/ops.txt on the double reference: shape or error, gradient and gradient of the
+ * gradient by central differences along random directions, closure of the op table under differentiation. No
+ * device is needed. */
 #include "lib/testlib.h"
 
 #include <math.h>

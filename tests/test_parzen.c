@@ -1,4 +1,5 @@
-/* Parzen windows: against the formula in doubles on small sets, and the table of real digits, which no generator enters. */
+/* Parzen windows: against the formula in doubles on small sets, and the table of real digits, which no
+ * generator enters. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -66,7 +67,8 @@ static void equals_the_formula(void **state)
     free(mu);
 }
 
-/* One sample at distance r: LL = -r^2 / (2 sigma^2) - D log(sigma sqrt(2 pi)). The same sample twice changes nothing. */
+/* One sample at distance r: LL = -r^2 / (2 sigma^2) - D log(sigma sqrt(2 pi)). The same sample twice changes
+ * nothing. */
 static void one_sample(void **state)
 {
     const float x[2] = { 0.5f, 0.25f }, mu[4] = { 0.5f, 1.25f, 0.5f, 1.25f };

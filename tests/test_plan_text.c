@@ -1,5 +1,6 @@
-/* The printed plans of the conditional GAN's training steps on the null device, compared with the stored ones in tests/plans/. A refactor
- * shows no difference; an optimisation shows exactly its own. GESSO_UPDATE_PLANS=1 writes them anew. */
+/* The printed plans of the conditional GAN's training steps on the null device, compared with the stored ones
+ * in tests/plans/. A refactor shows no difference; an optimisation shows exactly its own.
+ * GESSO_UPDATE_PLANS=1 writes them anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

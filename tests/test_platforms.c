@@ -37,7 +37,8 @@ static const char train[] =
     "train configs/cgan_cdcgan.ini --set data.dataset=digits --set data.n_digits=256 --set sample.sample_interval=0 "
     "--steps 1 --device faulty --run \"$D/run$$\"";
 
-/* Each fault of the driver: status 1, and a sentence with the device, its driver and, where one is at fault, the kernel. */
+/* Each fault of the driver: status 1, and a sentence with the device, its driver and, where one is at fault,
+ * the kernel. */
 static void faults_are_told(void **state)
 {
     static const struct { const char *fault, *part1, *part2, *part3;

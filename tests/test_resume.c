@@ -1,4 +1,5 @@
-/* Runs that end in the middle, by signals, kills, full disks and bad numbers, and go on: the same bytes as if nothing had happened.
+/* Runs that end in the middle, by signals, kills, full disks and bad numbers, and go on: the same bytes as if
+ * nothing had happened.
  *
  * Each run is a process of its own. This one never touches a device, since drivers' threads do not survive a fork. */
 #include "lib/testlib.h"
@@ -346,7 +347,8 @@ static void test_killed_at_random_moments(void **state)
     free(every);
 }
 
-/* In a child: chooses for every product of the step a variant that rounds differently from the preset, or forgets all choices; 0 when it worked. */
+/* In a child: chooses for every product of the step a variant that rounds differently from the preset, or
+ * forgets all choices; 0 when it worked. */
 static int tune(bool forget)
 {
     gs_graph *g = gs_graph_new();
@@ -500,7 +502,8 @@ static void test_bad_numbers(void **state)
     int n;
 
     (void)state;
-    /* The first update throws the weights out; the second step's losses show it, though they are read at the seventh only. */
+    /* The first update throws the weights out; the second step's losses show it, though they are read at the
+     * seventh only. */
     run((job){ .dir = dir,
                .set = { "train.lr=1", "train.lr_min=0", "train.optimizer=sgd", "train.d_loss_scale=1000",
                         "checkpoint.every=1" },

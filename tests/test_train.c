@@ -1,4 +1,5 @@
-/* Training by the program's own path: what it learns, what it logs and draws, and what snapshots make of its checkpoints. */
+/* Training by the program's own path: what it learns, what it logs and draws, and what snapshots make of its
+ * checkpoints. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -161,7 +162,8 @@ static void test_dropout_after_the_output_ruins_it(void **state)
 
 /* ---- which weights a step moves ---- */
 
-/* Compares all tensors below a prefix in two checkpoints: all equal (true) or all different (false); anything between fails. */
+/* Compares all tensors below a prefix in two checkpoints: all equal (true) or all different (false); anything
+ * between fails. */
 static bool same_tensors(const char *a, const char *b, const char *prefix)
 {
     gs_st_file *f, *g;
@@ -274,7 +276,8 @@ static void test_log_and_files(void **state)
             assert_true(fabs(mean - epoch.v[e * epoch.n_columns + k]) < 1e-6);
         }
     }
-    /* The first losses of untrained networks: ln 2 each, D's being half of a sum; five pictures make it a rough mean. */
+    /* The first losses of untrained networks: ln 2 each, D's being half of a sum; five pictures make it a
+     * rough mean. */
     assert_true(fabs(batch.v[gs_metrics_column(&batch, "g_loss")] - M_LN2) < 0.1);
     assert_true(fabs(batch.v[gs_metrics_column(&batch, "d_loss")] - M_LN2) < 0.1);
     gs_metrics_table_free(&batch);

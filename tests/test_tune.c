@@ -1,5 +1,6 @@
-/* The store of verdicts and choices of a device, and what the planner makes of it: a variant found wrong gives way to another, a chosen one is
- * taken, and a store that is damaged or another device's changes nothing. */
+/* The store of verdicts and choices of a device, and what the planner makes of it: a variant found wrong
+ * gives way to another, a chosen one is taken, and a store that is damaged or another device's changes
+ * nothing. */
 #include "lib/testlib.h"
 
 #include <errno.h>
@@ -45,8 +46,8 @@ static gs_device *opened(const char *folder)
     return d;
 }
 
-/* y (2,16,9,9) = conv2d(x (2,16,9,9), w (16,16,3,3)) and z (33,31) = a (33,40) b (40,31), on the device; texts of the variants that were used, and
- * results held against each other from call to call. */
+/* y (2,16,9,9) = conv2d(x (2,16,9,9), w (16,16,3,3)) and z (33,31) = a (33,40) b (40,31), on the device;
+ * texts of the variants that were used, and results held against each other from call to call. */
 static void run_both(gs_device *d, char conv[GS_TUNING_NAME], char gemm[GS_TUNING_NAME], float *y, float *z)
 {
     gs_graph *g = gs_graph_new();
@@ -260,7 +261,8 @@ static void sealed(gs_str *s)
     gs_str_printf(s, "end %016llx\n", (unsigned long long)gs_hash64(s->data, s->len, 0));
 }
 
-/* Writes a file in the place of the device's store, and opens the device on it: a warning with `part`, and no entries. */
+/* Writes a file in the place of the device's store, and opens the device on it: a warning with `part`, and no
+ * entries. */
 static void refuse(const char *data, size_t size, const char *part)
 {
     gs_device *d = opened("hostile");
@@ -486,7 +488,8 @@ static void tuning_stops_and_goes_on(void **state)
     gs_device_close(null);
 }
 
-/* A variant whose kernel is wrong is not taken, however fast, and one that "gesso check" has found wrong is not even run. */
+/* A variant whose kernel is wrong is not taken, however fast, and one that "gesso check" has found wrong is
+ * not even run. */
 static void wrong_candidates_lose(void **state)
 {
     char *dir = gs_path_join(tmp, "kernels"), *path = gs_path_join(dir, "gemm_tile.cl"), *text, *at;

@@ -1,5 +1,5 @@
-/* U-GAT-IT's networks and training step: counts, names, sizes, rates; the first steps of a small training against known numbers; what the
- * average pool can see; the full form's large gradient. */
+/* U-GAT-IT's networks and training step: counts, names, sizes, rates; the first steps of a small training
+ * against known numbers; what the average pool can see; the full form's large gradient. */
 #include "lib/testlib.h"
 
 #include <math.h>
@@ -166,7 +166,8 @@ static void sizes_that_do_not_fit(void **state)
     assert_fails(gs_ugatit_check(&o), GS_ECONFIG, "set light = 1");
 }
 
-/* A light generator's products are known, for a picture of 256 x 256; the plan's count has the resampling's few beside them. */
+/* A light generator's products are known, for a picture of 256 x 256; the plan's count has the resampling's
+ * few beside them. */
 static void work_of_a_pass(void **state)
 {
     const gs_ugatit_opts o = options(256, 64, 4, true);
@@ -361,7 +362,8 @@ static void three_steps_full(void **state)
 
 /* ---- properties ---- */
 
-/* Residual branches end in a norm with zero mean, so the average head sees what it saw before them: near 0.4 for every picture. */
+/* Residual branches end in a norm with zero mean, so the average head sees what it saw before them: near 0.4
+ * for every picture. */
 static void average_pool_is_blind(void **state)
 {
     const gs_ugatit_opts o = options(96, 8, 3, true);
@@ -388,7 +390,8 @@ static void average_pool_is_blind(void **state)
     free(v);
 }
 
-/* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by hinge, ln 2 by cross entropy. */
+/* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by
+ * hinge, ln 2 by cross entropy. */
 static void first_losses(void **state)
 {
     static const double want[] = { [GS_GAN_LSGAN] = 8, [GS_GAN_HINGE] = 16, [GS_GAN_BCE] = 16 * 0.693147 };
@@ -422,7 +425,8 @@ static void first_losses(void **state)
     free(v);
 }
 
-/* With n_critic, a step without the generators' turn leaves them and their optimisers as they were; the discriminators learn. */
+/* With n_critic, a step without the generators' turn leaves them and their optimisers as they were; the
+ * discriminators learn. */
 static void critic_steps(void **state)
 {
     static const char *const names[] = { "genA2B.UpBlock2.11.weight", "genB2A.UpBlock1_1.norm1.rho", "opt_genA2B.m.genA2B.FC.0.weight", "opt_genB2A.step",
@@ -511,8 +515,8 @@ static gs_plan_stats step_stats(gs_device *d, const gs_ugatit_opts *o)
     return s;
 }
 
-/* FC.0 of the full form at 128 x 128, ch 64, has 67,108,864 weights in each generator. Its gradient is never stored: the activations are
- * those of the light form and a few vectors. */
+/* FC.0 of the full form at 128 x 128, ch 64, has 67,108,864 weights in each generator. Its gradient is never
+ * stored: the activations are those of the light form and a few vectors. */
 static void large_gradient_is_factored(void **state)
 {
     const gs_ugatit_opts light = options(128, 64, 4, true), full = options(128, 64, 4, false);

@@ -1,4 +1,5 @@
-/* libFuzzer target: a result of `gesso bench --json` from a file. What is accepted can be compared with itself and printed. */
+/* libFuzzer target: a result of `gesso bench --json` from a file. What is accepted can be compared with
+ * itself and printed. */
 #include <stdlib.h>
 #include <string.h>
 

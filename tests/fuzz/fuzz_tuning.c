@@ -1,5 +1,6 @@
-/* libFuzzer target: the store of tuning. The input stands between the heading and the last line, which get the key and the checksum that
- * belong there, or else nothing would get past them; and it stands alone. What is accepted is written, and read back the same. */
+/* libFuzzer target: the store of tuning. The input stands between the heading and the last line, which get
+ * the key and the checksum that belong there, or else nothing would get past them; and it stands alone. What
+ * is accepted is written, and read back the same. */
 #include <stdlib.h>
 #include <string.h>
 

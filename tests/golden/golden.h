@@ -1,7 +1,9 @@
-/* Golden cases: what other implementations compute, as safetensors files of the format "gesso-golden-1", and running them here.
+/* Golden cases: what other implementations compute, as safetensors files of the format "gesso-golden-1", and
+ * running them here.
  *
- * case.c reads a case and compares; exec.c runs a graph on a device or on the double reference; op_build.c makes the graphs of
- * the op cases; state.c serves the runners of systems; run_<system>.c run cases of those systems. A case that is opened is closed by its opener. */
+ * case.c reads a case and compares; exec.c runs a graph on a device or on the double reference; op_build.c
+ * makes the graphs of the op cases; state.c serves the runners of systems; run_<system>.c run cases of those
+ * systems. A case that is opened is closed by its opener. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
@@ -39,13 +41,15 @@ const gs_st_tensor *golden_find(const golden_case *c, const char *fmt, ...) __at
 gs_shape golden_shape(const gs_st_tensor *t);
 /* Fresh copies (free()): 4 bytes an element, fp32, or int32 for integer types but u8 (masks are numbers). */
 void *golden_copy(const gs_st_tensor *t, gs_dtype *dtype);
-/* The values of a parameter or buffer "state.<net>.<key>", stored or made from its name (fill = hash). GS_EFORMAT when missing. */
+/* The values of a parameter or buffer "state.<net>.<key>", stored or made from its name (fill = hash).
+ * GS_EFORMAT when missing. */
 gs_status golden_state(const golden_case *c, const char *name, gs_shape shape, float *out);
 /* The values of "feed.<step>.<name>" likewise. */
 gs_status golden_feed(const golden_case *c, int step, const char *name, gs_shape shape, void *out);
 void golden_hash_fill(const char *key, gs_shape shape, bool state, float *out);
 
-/* Compares count values with the expected tensor `name`, of which `pick` (may be NULL) says which elements are stored. */
+/* Compares count values with the expected tensor `name`, of which `pick` (may be NULL) says which elements
+ * are stored. */
 void golden_compare(golden_case *c, const gs_st_tensor *want, const gs_st_tensor *pick, const float *got, size_t count);
 /* Records that the case cannot be run, with gs_last_error. */
 void golden_give_up(golden_case *c);
@@ -69,11 +73,13 @@ gs_status golden_exec_fetch(golden_exec *e, const char *output, float *data);
 
 /* Every parameter and buffer as the case has it; an optimiser's (opt_...) stay zero. */
 gs_status golden_load_state(golden_exec *e, gs_graph *g, const golden_case *c);
-/* After a run: "out.<step>.X" and "loss.<step>.X" against the outputs "out.X" and "loss.X", at step 0 "grad.0.X" against "grad.X". */
+/* After a run: "out.<step>.X" and "loss.<step>.X" against the outputs "out.X" and "loss.X", at step 0
+ * "grad.0.X" against "grad.X". */
 gs_status golden_compare_step(golden_exec *e, gs_graph *g, golden_case *c, int step);
 /* After the last run: "after.X" against variable X. */
 gs_status golden_compare_after(golden_exec *e, gs_graph *g, golden_case *c);
-/* All steps of a case on a graph whose inputs are the case's feeds, and the comparisons. rate (may be NULL): of the input "lr" at step 1, 2, ... */
+/* All steps of a case on a graph whose inputs are the case's feeds, and the comparisons. rate (may be NULL):
+ * of the input "lr" at step 1, 2, ... */
 gs_status golden_run_graph(golden_case *c, gs_device *d, gs_graph *g, double (*rate)(const void *o, int64_t step), const void *o);
 /* A gs_config_lookup into a case; user is the golden_case. No key stands in two sections. */
 const char *golden_lookup(void *user, const char *section, const char *key);
@@ -82,7 +88,8 @@ const char *golden_lookup(void *user, const char *section, const char *key);
 
 #define GOLDEN_MAX_IO 40
 
-/* The nodes of one op case inside a graph that may hold many. Inputs and variables are named "<scope>/x.<name>" and "<scope>.<name>". */
+/* The nodes of one op case inside a graph that may hold many. Inputs and variables are named
+ * "<scope>/x.<name>" and "<scope>.<name>". */
 typedef struct golden_op {
     golden_case *c;
     gs_graph *g;
@@ -93,7 +100,8 @@ typedef struct golden_op {
     int n_out;
 } golden_op;
 
-/* Builds the op's outputs and gradients and names them as outputs "<scope>/y.<name>", "<scope>/dx.<name>". GS_EINVAL: no such op. */
+/* Builds the op's outputs and gradients and names them as outputs "<scope>/y.<name>", "<scope>/dx.<name>".
+ * GS_EINVAL: no such op. */
 gs_status golden_op_build(golden_op *o);
 /* Cases on the host alone: fid, kid. False when the case is none of them. */
 bool golden_host_op(golden_case *c);
@@ -106,8 +114,8 @@ void golden_run_ugatit(golden_case *c, gs_device *d);
 void golden_run_cyclegan(golden_case *c, gs_device *d);
 void golden_run_inception(golden_case *c, gs_device *d);
 
-/* Runs every file: prints lines for tensors out of bounds and a verdict each. Returns the number of failures; *skipped counts cases of
- * systems that are not built here. */
+/* Runs every file: prints lines for tensors out of bounds and a verdict each. Returns the number of failures;
+ * *skipped counts cases of systems that are not built here. */
 int golden_run_files(char *const *paths, int n, gs_device *d, int *skipped);
 
 #endif

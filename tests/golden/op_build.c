@@ -1,4 +1,5 @@
-/* The graphs of the op cases: one function an op, which reads its inputs and options by the names that golden/README gives them. */
+/* The graphs of the op cases: one function an op, which reads its inputs and options by the names that
+ * golden/README gives them. */
 #include <string.h>
 
 #include "golden.h"
@@ -303,7 +304,8 @@ static void hinge(golden_op *o)
     out(o, "out", is(o, "part", "d_real") ? gs_hinge_d_real(x) : is(o, "part", "d_fake") ? gs_hinge_d_fake(x) : gs_hinge_g(x));
 }
 
-/* s = fc(mean over pixels of conv2(f(conv1(x)))); the penalty is |d(sum of s)/dx|^2, and the gradients are the penalty's. */
+/* s = fc(mean over pixels of conv2(f(conv1(x)))); the penalty is |d(sum of s)/dx|^2, and the gradients are
+ * the penalty's. */
 static void r1(golden_op *o)
 {
     gs_node *x = in(o, "x"), *h, *s, *grad, *penalty;

@@ -204,7 +204,8 @@ done:
     return st;
 }
 
-/* Builds, runs and compares n cases in one plan. Failing to build or to compile is returned and says nothing of any case. */
+/* Builds, runs and compares n cases in one plan. Failing to build or to compile is returned and says nothing
+ * of any case. */
 static gs_status run_together(golden_case *const *cases, int n, gs_device *d)
 {
     golden_op *ops = gs_xalloc((size_t)n * sizeof(*ops));

@@ -1,4 +1,5 @@
-/* What the runners of systems share: a case's state into a graph's variables, and its expected tensors against outputs and variables. */
+/* What the runners of systems share: a case's state into a graph's variables, and its expected tensors
+ * against outputs and variables. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ gs_status golden_load_state(golden_exec *e, gs_graph *g, const golden_case *c)
     return st;
 }
 
-/* Compares the tensors whose name is prefix plus an output's or variable's name; pick_prefix plus the same name picks elements. */
+/* Compares the tensors whose name is prefix plus an output's or variable's name; pick_prefix plus the same
+ * name picks elements. */
 static gs_status compare_outputs(golden_exec *e, gs_graph *g, golden_case *c, const char *prefix, const char *output_prefix,
                                  const char *pick_prefix)
 {
