@@ -17,7 +17,8 @@ static const char style[] =
     "h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 6px;border-top:1px solid var(--rule);padding-top:20px}\n"
     "p{max-width:78ch;margin:6px 0}.soft,figcaption{color:var(--soft)}\n"
     "figure{margin:14px 0 22px;overflow-x:auto}figcaption{font-size:13.5px;margin-bottom:4px}\n"
-    "table{border-collapse:collapse;font-size:13.5px;margin:10px 0}th,td{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid var(--rule);vertical-align:top}\n"
+    "table{border-collapse:collapse;font-size:13.5px;margin:10px 0}"
+    "th,td{text-align:left;padding:3px 14px 3px 0;border-bottom:1px solid var(--rule);vertical-align:top}\n"
     "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}.wide{overflow-x:auto}\n"
     "i.key{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:7px}\n"
     "svg text{font:11px system-ui,sans-serif;fill:var(--ink)}svg .small{fill:var(--soft);font-size:10.5px}svg .bad,.bad{fill:var(--bad);color:var(--bad)}\n"
@@ -140,7 +141,8 @@ static void add_counts(gs_str *s, const gs_bench_comparison *c)
             verdict[p->row->digest.verdict]++;
             if (!p->why) result[p->result]++;
         }
-        gs_str_printf(s, "<tr><td><i class=\"key s%d\"></i>%d</td><td class=\"n\">%d</td><td class=\"n\">%d</td><td class=\"n%s\">%d</td><td class=\"n%s\">%d</td>",
+        gs_str_printf(s, "<tr><td><i class=\"key s%d\"></i>%d</td><td class=\"n\">%d</td><td class=\"n\">%d</td>"
+                         "<td class=\"n%s\">%d</td><td class=\"n%s\">%d</td>",
                       f, f + 1, verdict[GS_BENCH_RIGHT], verdict[GS_BENCH_UNCHECKED], verdict[GS_BENCH_WRONG] ? " bad" : "", verdict[GS_BENCH_WRONG],
                       failed ? " bad" : "", failed);
         if (f == c->base) gs_str_printf(s, "<td class=\"soft\" colspan=\"3\">the base</td></tr>\n");

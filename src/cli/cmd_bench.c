@@ -18,7 +18,8 @@ static const cli_option options[] = {
     { 0, "no-starts", .type = CLI_FLAG, .help = "leave out cold and warm starts" },
     { 'l', "list", .type = CLI_FLAG, .help = "measure nothing: print all cases with shape and origin as JSON" },
     { 0, "first-step", "MODEL", CLI_TEXT, .help = "measure nothing: run one step of cgan/concat, or of a configuration, and say when it is done" },
-    { 'r', "rounds", "CASE", CLI_TEXT, .help = "prepare one op, model or configuration; then run as often as each line of standard input says, and print the seconds" },
+    { 'r', "rounds", "CASE", CLI_TEXT,
+      .help = "prepare one op, model or configuration; then run as often as each line of standard input says, and print the seconds" },
 };
 
 static void progress(void *user, const char *what)

@@ -132,5 +132,6 @@ static gs_status run(const cli_args *a)
 }
 
 const cli_command cli_help = {
-    .name = "help", .operands = "[COMMAND|config]", .summary = "Shows the commands, the options of one, or all configuration keys", .max_operands = 2, .run = run,
+    .name = "help", .operands = "[COMMAND|config]", .summary = "Shows the commands, the options of one, or all configuration keys",
+    .max_operands = 2, .run = run,
 };

@@ -30,8 +30,9 @@ static gs_status tune(const cli_args *a, const char **set, int n_set)
     TRY(gs_setup_load(config, set, n_set, &setup));
     TRY(cli_device_open(a, setup->config, &d));
     TRY(cli_tune(d, &o, cli_quiet(a), false, &r));
-    if (!cli_quiet(a)) fprintf(stderr, "tuned: %d classes of shapes, %d measured now, %d with another variant than the preset (%.0f s)\n", r.classes, r.measured,
-                               r.changed, r.seconds);
+    if (!cli_quiet(a))
+        fprintf(stderr, "tuned: %d classes of shapes, %d measured now, %d with another variant than the preset (%.0f s)\n", r.classes,
+                r.measured, r.changed, r.seconds);
 done:
     gs_setup_free(setup);
     gs_device_close(d);

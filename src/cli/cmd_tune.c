@@ -32,8 +32,8 @@ static void progress(void *user, const gs_tune_progress *p)
     if (s->live) fprintf(stderr, "\r\033[K");
     if (p->before) {
         if (s->live || (!s->quiet && !s->lines))
-            fprintf(stderr, "tune %d/%d  %s%s%s%s", p->done + 1, p->total, p->class, p->eta < 0 ? "" : "  left ", p->eta < 0 ? "" : gs_seconds_text(left, p->eta),
-                    s->live ? "" : "\n");
+            fprintf(stderr, "tune %d/%d  %s%s%s%s", p->done + 1, p->total, p->class, p->eta < 0 ? "" : "  left ",
+                    p->eta < 0 ? "" : gs_seconds_text(left, p->eta), s->live ? "" : "\n");
     } else if (!p->choice) {
         gs_warn("%s could not be measured: %s", p->class, p->why);
     } else if (s->lines) {

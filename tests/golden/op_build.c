@@ -150,8 +150,9 @@ static void spade(golden_op *o)
 {
     const gs_mode mode = { .train = whole(o, "train", 0) };
     const gs_conv2d_opts same = { .pad = whole(o, "kernel", 3) / 2 };
+    const gs_norm_opts norm = { .eps = num(o, "eps", 1e-5), .momentum = num(o, "momentum", 0.1), .no_affine = true };
     gs_var *mean = variable(o, "running_mean", GS_SCALAR, false), *var = variable(o, "running_var", GS_SCALAR, false);
-    gs_node *x = in(o, "x"), *y = gs_batch_norm_layer(x, o->scope, &mode, &(gs_norm_opts){ .eps = num(o, "eps", 1e-5), .momentum = num(o, "momentum", 0.1), .no_affine = true });
+    gs_node *x = in(o, "x"), *y = gs_batch_norm_layer(x, o->scope, &mode, &norm);
     gs_node *h = gs_resize2d(in(o, "seg"), GS_NEAREST, (int)gs_node_dim(x, 2), (int)gs_node_dim(x, 3)), *gamma, *beta;
 
     h = gs_relu(gs_add_bias(gs_conv2d(h, in(o, "mlp_shared.weight"), &same), in(o, "mlp_shared.bias")));
@@ -332,7 +333,8 @@ static void optimiser(golden_op *o, bool adam)
     snprintf(full, sizeof full, "%s/x.g", o->scope);
     grad = gs_input(o->g, full, shape, GS_F32);
     if (adam) {
-        gs_adam(o->g, o->scope, &p, &grad, 1, lr, &(gs_adam_opts){ num(o, "beta1", 0.9), num(o, "beta2", 0.999), num(o, "eps", 1e-8), num(o, "weight_decay", 0) });
+        gs_adam(o->g, o->scope, &p, &grad, 1, lr, &(gs_adam_opts){ num(o, "beta1", 0.9), num(o, "beta2", 0.999), num(o, "eps", 1e-8),
+                                                                  num(o, "weight_decay", 0) });
     } else {
         gs_sgd(o->g, o->scope, &p, &grad, 1, lr, gs_const(o->g, num(o, "momentum", 0)), num(o, "weight_decay", 0), GS_SGD_TORCH);
     }
