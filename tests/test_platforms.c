@@ -287,7 +287,10 @@ int main(void)
     setenv("GESSO_TUNING", dir, 1);
     only = folder_of("only", driver);
     with_pocl = folder_of("with_pocl", driver);
-    if (!copy_icd(with_pocl, "pocl.icd", "b_pocl.icd")) with_pocl = NULL;
+    if (!copy_icd(with_pocl, "pocl.icd", "b_pocl.icd")) {
+        free(with_pocl);
+        with_pocl = NULL;
+    }
     all = folder_of("all", driver);
     copy_icd(all, "pocl.icd", "b_pocl.icd");
 #ifndef __SANITIZE_ADDRESS__ /* Mesa's leaks would be reported as ours */
@@ -295,5 +298,6 @@ int main(void)
 #endif
     snprintf(path, sizeof path, "%s/", all);
     setenv("OCL_ICD_VENDORS", path, 1);
+    free(all);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
