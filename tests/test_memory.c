@@ -97,6 +97,21 @@ static uint64_t follow(gs_plan *p)
     return h;
 }
 
+/* Without sharing: as much in memory or more, the same launches and those that repeat them, the same results. */
+static void alone_is_equal(gs_graph *g, const gs_plan_stats *shared, uint64_t want)
+{
+    gs_plan *p;
+    gs_plan_stats t;
+
+    assert_ok(gs_compile(g, null, NULL, &(gs_compile_opts){ .off = "share", .dry_run = true }, &p));
+    t = gs_plan_get_stats(p);
+    assert_int_equal(t.shared_launches, 0);
+    assert_int_equal(t.launches, shared->launches + shared->shared_launches);
+    assert_true(t.workspace_bytes >= shared->workspace_bytes);
+    if (follow(p) != want) fail_msg("with shared launches something else is computed");
+    gs_plan_free(p);
+}
+
 /* Plans g without a budget and with ones that leave these parts of its workspace; all that fit must compute the same within it. Returns how
  * many fit. */
 static int try_budgets(gs_graph *g, const double *part, int n)
@@ -113,6 +128,7 @@ static int try_budgets(gs_graph *g, const double *part, int n)
     want = follow(p);
     gs_plan_free(p);
     assert_true(all.live_bytes <= all.workspace_bytes && all.again_launches == 0);
+    alone_is_equal(g, &all, want);
     fixed = all.state_bytes + all.constant_bytes;
     for (int i = 0; i < n; i++) {
         gs_plan_stats t;
@@ -129,7 +145,7 @@ static int try_budgets(gs_graph *g, const double *part, int n)
         t = gs_plan_get_stats(p);
         assert_true(t.state_bytes + t.workspace_bytes + t.constant_bytes <= o.budget);
         assert_int_equal(t.kept_bytes, all.workspace_bytes);
-        assert_int_equal(t.launches, all.launches + t.again_launches);
+        assert_int_equal(t.launches + t.shared_launches, all.launches + all.shared_launches + t.again_launches);
         assert_true(fabs(t.flops - t.again_flops - all.flops) <= 1e-9 * all.flops);
         if (follow(p) != want) fail_msg("with %.0f %% of the workspace something else is computed", 100 * part[i]);
         gs_plan_free(p);
@@ -253,6 +269,59 @@ static void random_programs_within_budgets(void **state)
         gs_graph_free(g);
     }
     assert_true(fit >= 15);
+}
+
+/* ---- launches that repeat others ---- */
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, what)); at++) n++;
+    return n;
+}
+
+/* How often the weights of two layers are packed. changed: they are others for the second; apart: much more is in use between the layers than
+ * in them. */
+static int packed(bool changed, bool apart, const char *off)
+{
+    gs_device *d;
+    gs_graph *g = gs_graph_new();
+    gs_var *w = gs_variable(g, "w", GS_SHAPE(64, 32, 5, 5), GS_F32, (gs_init){ GS_INIT_CONST, 1, 0 }, true);
+    gs_node *x = gs_input(g, "x", GS_SHAPE(1, 32, 9, 9), GS_F32), *y, *sum;
+    gs_plan *p;
+    char *text;
+    int n;
+
+    y = gs_conv2d(x, gs_read(w), &(gs_conv2d_opts){ .pad = 2 });
+    sum = gs_sum(y, GS_ALL, false);
+    if (changed) gs_assign(w, gs_sub(gs_read(w), sum));
+    if (apart) {
+        gs_node *much = gs_cumsum(gs_broadcast_to(sum, GS_SHAPE(1 << 18)), 0, false);
+
+        sum = gs_sum(gs_cumsum(much, 0, true), GS_ALL, false);
+    }
+    x = gs_add(x, sum);
+    gs_output(g, "y", gs_conv2d(x, gs_read(w), &(gs_conv2d_opts){ .pad = 2 }));
+    assert_ok(gs_device_open("null:cpu", &d));
+    assert_ok(gs_compile(g, d, NULL, &(gs_compile_opts){ .off = off, .use = "conv/cpu", .dry_run = true }, &p));
+    text = gs_plan_text(p);
+    n = count(text, " pack_");
+    free(text);
+    gs_plan_free(p);
+    gs_graph_free(g);
+    gs_device_close(d);
+    return n;
+}
+
+/* Weights are packed once for all layers that find them unchanged, unless their panels would have to wait while most memory is in use. */
+static void weights_are_packed_once(void **state)
+{
+    (void)state;
+    assert_int_equal(packed(false, false, "share"), 2);
+    assert_int_equal(packed(false, false, ""), 1);
+    assert_int_equal(packed(true, false, ""), 2);
+    assert_int_equal(packed(false, true, ""), 2);
 }
 
 /* ---- refusals, order, what need not exist ---- */
@@ -456,6 +525,7 @@ static int close_null(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weights_are_packed_once),
         cmocka_unit_test(phases_do_not_add_up),
         cmocka_unit_test(no_outer_product_in_memory),
         cmocka_unit_test(refused_with_figures),

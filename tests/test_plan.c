@@ -107,7 +107,7 @@ static float *run_net(const char *off, int *count, char **text)
 
 static void passes_change_nothing(void **state)
 {
-    static const char *const off[] = { "fuse", "cse", "simplify", "inplace", "fuse,cse,simplify,inplace" };
+    static const char *const off[] = { "fuse", "cse", "simplify", "inplace", "share", "fuse,cse,simplify,inplace" };
     int n;
     char *text;
     float *want = run_net("", &n, &text);

@@ -32,7 +32,7 @@ gs_status gs_store_write(gs_store *s, int i, const void *src);
 gs_status gs_store_add(gs_store *s, gs_graph *g);
 
 typedef struct gs_compile_opts {
-    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace,graphs" (tests, measurements);
+    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace,share,graphs" (tests, measurements);
                            * NULL: what $GESSO_OFF says */
     const char *use;      /* variants of products and convolutions to use wherever they can, comma-separated: "gemm/tile,conv.dw/direct" ("conv/..." stands
                            * for conv.y, conv.dx and conv.dw); NULL: what $GESSO_GEMM and $GESSO_CONV say, else the device's presets and what was
@@ -67,6 +67,7 @@ typedef struct gs_plan_stats {
     int again_launches;     /* repeated to keep the budget: how many, */
     double again_flops;     /* their products, as below, */
     double again_bytes;     /* and what they move through memory */
+    int shared_launches;    /* left out because an earlier one makes the same; repeated ones do not count */
     double moved_bytes;     /* memory traffic of all launches, as far as each touches its operands once */
     double flops;           /* multiply-adds of products counted as two, a step */
 } gs_plan_stats;

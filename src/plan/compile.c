@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MAX_TRIES 8
+#define SHARE_STEPS 8
 
 static bool is_off(const char *list, const char *pass)
 {
@@ -28,20 +29,32 @@ static gs_status check_fits(const gs_plan *p)
                    gs_bytes_text(c, (double)t.workspace_bytes), info->name, gs_bytes_text(d, (double)info->memory));
 }
 
-/* Places the plan's memory, and with a budget (0: none) repeats launches until it all fits. */
-static gs_status place_within(gs_plan *p, size_t budget)
+static size_t workspace(const gs_plan *p) { return gs_plan_get_stats(p).workspace_bytes; }
+
+/* Places the plan's memory, and shares what can be shared without needing more of it: less where gaps between values cost the rest. u: to
+ * undo that, or to end it. */
+static gs_status place(gs_plan *p, gs_shared *u)
 {
-    gs_plan_stats t;
-    size_t fixed, room, most;
+    gs_status st = gs__pass_memory(p);
+    const size_t alone = workspace(p), step = p->live_bytes / SHARE_STEPS;
+
+    for (size_t most = p->live_bytes; most >= step && st == GS_OK && !p->off_share; most -= step) {
+        gs__pass_share(p, most, u);
+        st = gs__pass_memory(p);
+        if (st != GS_OK || workspace(p) <= alone) return st;
+        gs__share_undo(p, u);
+    }
+    return st == GS_OK ? gs__pass_memory(p) : st;
+}
+
+/* Repeats launches until the plan takes a workspace of at most room. */
+static gs_status repeat(gs_plan *p, size_t budget, size_t fixed, size_t room)
+{
+    size_t most = room;
     char a[32], b[32], c[32], e[32];
     gs_status st = gs__pass_memory(p);
 
-    if (st != GS_OK || budget == 0) return st;
-    t = gs_plan_get_stats(p);
-    fixed = t.state_bytes + t.constant_bytes;
-    p->kept_bytes = t.workspace_bytes;
-    room = most = budget > fixed ? budget - fixed : 0;
-    for (int tries = 0; t.workspace_bytes > room && st == GS_OK; tries++) { /* again when gaps between values cost the rest */
+    for (int tries = 0; workspace(p) > room && st == GS_OK; tries++) { /* again when gaps between values cost the rest */
         const size_t least = gs__pass_remat(p, most);
 
         if (least > most || tries == MAX_TRIES)
@@ -49,13 +62,34 @@ static gs_status place_within(gs_plan *p, size_t budget)
                                       "that can be (parameters and optimiser %s, activations %s): raise memory.budget, or "
                                       "use a smaller batch, image size or width",
                            gs_bytes_text(a, (double)budget), gs_bytes_text(b, (double)(fixed + GS_MAX(least, room + 1))),
-                           gs_bytes_text(c, (double)t.state_bytes), gs_bytes_text(e, (double)GS_MAX(least, room + 1)));
+                           gs_bytes_text(c, (double)gs_plan_get_stats(p).state_bytes),
+                           gs_bytes_text(e, (double)GS_MAX(least, room + 1)));
         st = gs__pass_memory(p);
-        t = gs_plan_get_stats(p);
-        if (t.workspace_bytes <= room) break;
-        most = GS_MIN(most, t.live_bytes);
-        most -= GS_MIN(most, t.workspace_bytes - room);
+        if (workspace(p) <= room) break;
+        most = GS_MIN(most, p->live_bytes);
+        most -= GS_MIN(most, workspace(p) - room);
     }
+    return st;
+}
+
+/* Places the plan's memory, with a budget (0: none) so that all fits. */
+static gs_status place_within(gs_plan *p, size_t budget)
+{
+    gs_shared u = { 0 };
+    gs_status st = place(p, &u);
+
+    if (st == GS_OK && budget) {
+        const size_t fixed = gs_plan_get_stats(p).state_bytes + gs_plan_get_stats(p).constant_bytes;
+        const size_t room = budget > fixed ? budget - fixed : 0;
+
+        p->kept_bytes = workspace(p);
+        if (p->kept_bytes > room) {
+            if (u.before) gs__share_undo(p, &u);
+            st = repeat(p, budget, fixed, room);
+            if (st == GS_OK) st = place(p, &u);
+        }
+    }
+    gs__share_end(p, &u);
     return st;
 }
 
@@ -103,6 +137,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_simplify = is_off(off, "simplify");
     p->off_fuse = is_off(off, "fuse");
     p->off_inplace = is_off(off, "inplace");
+    p->off_share = is_off(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
     p->off_graphs = is_off(off, "graphs");
     p->store = store;

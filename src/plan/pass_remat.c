@@ -430,15 +430,7 @@ size_t gs__pass_remat(gs_plan *p, size_t most)
         make_again(&r, &c);
         drop_unread(p);
     }
-    p->again_launches = 0;
-    p->again_flops = p->again_bytes = 0;
-    for (int i = 0; i < p->n_launches; i++) {
-        if (!p->launches[i]->again) continue;
-        p->again_launches++;
-        p->again_flops += p->launches[i]->flops;
-        p->again_bytes += p->launches[i]->bytes;
-    }
-    gs_debug(3, "remat: %d rounds, %d launches again", rounds, p->again_launches);
+    gs_debug(3, "remat: %d rounds, %d launches again", rounds, gs_plan_get_stats(p).again_launches);
     free(r.touches);
     free(r.start);
     free(r.live);

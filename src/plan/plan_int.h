@@ -67,7 +67,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_inplace, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_fuse, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
@@ -93,8 +93,7 @@ struct gs_plan {
     size_t constant_bytes;
     size_t live_bytes;          /* most bytes alive at once: what the workspace cannot be smaller than */
     size_t kept_bytes;          /* with a budget: the workspace if everything stayed */
-    int again_launches;         /* launches that repeat others, their work and memory traffic */
-    double again_flops, again_bytes;
+    int shared_launches;        /* left out because an earlier one made the same, repeated ones not counted */
     int workspace_gen;          /* the store's workspace that the kernels are bound to */
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
@@ -134,6 +133,17 @@ gs_status gs__pass_memory(gs_plan *p);   /* lifetimes, in-place, offsets */
 /* Makes again what need not stay, until at most so many bytes of workspace are alive at once or nothing helps. Returns the least reached;
  * gs__pass_memory must follow. */
 size_t gs__pass_remat(gs_plan *p, size_t most);
+/* Leaves out launches that repeat others, where keeping what they make takes no more memory than is in use anyway; gs__pass_memory must follow, then
+ * one of the other two: back to all launches, or for good. */
+typedef struct gs_swap { gs_arg *arg; gs_value *value; } gs_swap; /* what an argument was */
+typedef struct gs_shared {
+    gs_launch **before; int n_before;      /* all launches */
+    gs_launch **gone; int n_gone, cap_gone; /* those left out */
+    gs_swap *swaps; int n_swaps, cap_swaps;
+} gs_shared;
+void gs__pass_share(gs_plan *p, size_t most, gs_shared *u);
+void gs__share_undo(gs_plan *p, gs_shared *u);
+void gs__share_end(gs_plan *p, gs_shared *u);
 gs_status gs__plan_bind(gs_plan *p);     /* buffers, programs, kernels, arguments */
 gs_status gs__plan_rebind(gs_plan *p);   /* after the workspace moved */
 

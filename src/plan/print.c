@@ -75,14 +75,20 @@ char *gs_plan_text(const gs_plan *p)
 gs_plan_stats gs_plan_get_stats(const gs_plan *p)
 {
     gs_plan_stats t = { .launches = p->n_launches, .constant_bytes = p->constant_bytes, .live_bytes = p->live_bytes,
-                        .kept_bytes = p->kept_bytes, .again_launches = p->again_launches, .again_flops = p->again_flops, .again_bytes = p->again_bytes };
+                        .kept_bytes = p->kept_bytes, .shared_launches = p->shared_launches };
 
     for (int i = 0; i < p->n_values; i++)
         if (p->values[i]->place == GS_PLACE_STATE) t.state_bytes += 4 * (size_t)p->values[i]->count;
     for (int i = 0; i < p->n_chunks; i++) t.workspace_bytes += p->chunks[i].size;
     for (int i = 0; i < p->n_launches; i++) {
-        t.flops += p->launches[i]->flops;
-        t.moved_bytes += p->launches[i]->bytes;
+        const gs_launch *l = p->launches[i];
+
+        t.flops += l->flops;
+        t.moved_bytes += l->bytes;
+        if (!l->again) continue;
+        t.again_launches++;
+        t.again_flops += l->flops;
+        t.again_bytes += l->bytes;
     }
     return t;
 }
