@@ -225,6 +225,10 @@ static void bad_requests_are_refused(void **state)
     assert_fails(gs_bench_run(&o, &result), GS_EDEVICE, "computes nothing");
     o.only = "no such*";
     assert_fails(gs_bench_run(&o, &result), GS_EUSAGE, "no such*");
+    o = (gs_bench_opts){ .device = "null", .models = true, .configs = (const char *const[]){ "a/x.ini", "y.ini", "b/x.ini" }, .n_configs = 3 };
+    assert_fails(gs_bench_run(&o, &result), GS_EUSAGE, "a/x.ini and b/x.ini would both be config/x.ini");
+    o.n_configs = 65;
+    assert_fails(gs_bench_run(&o, &result), GS_EUSAGE, "at most 64");
 }
 
 static bool have_device(void)

@@ -29,8 +29,8 @@ typedef struct gs_bench_opts {
     void *user;
 } gs_bench_opts;
 
-/* Measures on one device. GS_EDEVICE for a device that computes nothing, GS_EUSAGE when `only` matches nothing. A case that fails on the device
- * is a row that says so, not a failure. */
+/* Measures on one device. GS_EDEVICE for a device that computes nothing, GS_EUSAGE when `only` matches nothing, and for
+ * configurations that are more than 64 or of which two have one file name. A case that fails on the device is a row that says so, not a failure. */
 gs_status gs_bench_run(const gs_bench_opts *o, struct cJSON **out);
 /* The result for people. */
 void gs_bench_print(const struct cJSON *result, FILE *out);

@@ -140,6 +140,9 @@ gs_status gs__bench_ops(gs__bench *b, double until);
 gs_status gs__bench_models(gs__bench *b, double until);
 /* Appends the models that are measured when no configuration is given to a JSON array: {"id", "system", "profile"}. */
 void gs__models_json(cJSON *list, const char *only);
+enum { GS__BENCH_MODELS = 64 }; /* measured at most */
+/* The id of a configuration's rows: "config/NAME.ini". */
+void gs__bench_config_id(const char *path, char id[64]);
 /* Calls fn with the setup of each of them, which is freed behind it; the first failure ends it. */
 struct gs_setup;
 gs_status gs__each_model(gs_status (*fn)(void *user, struct gs_setup *s), void *user);

@@ -7,7 +7,7 @@
 #include "bench/bench_int.h"
 #include "train/system.h"
 
-enum { MAX_MODELS = 64, DIGEST_STEPS = 3, HOST_SAMPLES = 7 };
+enum { MAX_MODELS = GS__BENCH_MODELS, DIGEST_STEPS = 3, HOST_SAMPLES = 7 };
 #define LIMIT_METRICS 1e-4 /* fp32 against double through a dozen layers */
 #define LIMIT_STATE 1e-2   /* gradients: a leaky ReLU near 0 may take its other side for single elements */
 #define SMALL 1e-3         /* of the largest tensor of its kind: smaller ones are judged as if of this size */
@@ -518,21 +518,26 @@ static void measure_start(gs__bench *b, const model *m, double seconds, cJSON *o
     }
 }
 
+void gs__bench_config_id(const char *path, char id[64])
+{
+    const char *slash = strrchr(path, '/');
+
+    snprintf(id, 64, "config/%.50s", slash ? slash + 1 : path);
+}
+
 gs_status gs__bench_models(gs__bench *b, double until)
 {
     model *list = gs_xalloc(MAX_MODELS * sizeof *list);
     cJSON *rows = cJSON_AddArrayToObject(b->json, "models");
-    const int n_configs = GS_MIN(b->o->n_configs, MAX_MODELS), total = n_configs ? n_configs : all_models(list);
+    const int n_configs = b->o->n_configs, total = n_configs ? n_configs : all_models(list);
     const double for_steps = gs_now() + (b->o->program ? 0.6 : 1.0) * (until - gs_now());
     double last = 0; /* seconds that the model before took, its kernels' building included */
     int n = 0;
 
     for (int i = 0; i < total; i++) {
         if (n_configs) {
-            const char *path = b->o->configs[i], *slash = strrchr(path, '/');
-
-            list[i] = (model){ .path = path };
-            snprintf(list[i].id, sizeof list[i].id, "config/%.50s", slash ? slash + 1 : path);
+            list[i] = (model){ .path = b->o->configs[i] };
+            gs__bench_config_id(list[i].path, list[i].id);
         }
         if (n_configs || gs__bench_wanted(b->o->only, list[i].id)) list[n++] = list[i];
     }

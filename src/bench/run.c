@@ -165,6 +165,24 @@ static gs_status check_pattern(const gs_bench_opts *o)
     return n > 0 ? GS_OK : gs_fail(GS_EUSAGE, "bench: no case is called \"%.80s\"; --list shows all", o->only);
 }
 
+/* Rows of a result are told apart by their ids, and those of configurations come from the files' names. */
+static gs_status check_configs(const gs_bench_opts *o)
+{
+    char a[64], b[64];
+
+    if (o->n_configs > GS__BENCH_MODELS)
+        return gs_fail(GS_EUSAGE, "bench: %d configurations: at most %d at a time", o->n_configs, GS__BENCH_MODELS);
+    for (int i = 0; i < o->n_configs; i++)
+        for (int k = 0; k < i; k++) {
+            gs__bench_config_id(o->configs[i], a);
+            gs__bench_config_id(o->configs[k], b);
+            if (strcmp(a, b) == 0)
+                return gs_fail(GS_EUSAGE, "bench: %s and %s would both be %s in the result: measure one, or give it another name",
+                               o->configs[k], o->configs[i], a);
+        }
+    return GS_OK;
+}
+
 cJSON *gs_bench_list(const char *only)
 {
     cJSON *o = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(o, "cases");
@@ -193,6 +211,7 @@ gs_status gs_bench_run(const gs_bench_opts *o, cJSON **out)
     gs_status st = GS_OK;
 
     if (o->only) TRY(check_pattern(o));
+    TRY(check_configs(o));
     TRY(gs_device_open(o->device, &b.d));
     if (gs_device_get_info(b.d)->kind == GS_NULL) {
         TRY(gs_fail(GS_EDEVICE, "bench: device %s computes nothing, so there is nothing to measure", gs_device_get_info(b.d)->id));
