@@ -364,6 +364,59 @@ static void writer_refuses(const char *name, gs_st_dtype dtype, int rank, int64_
     free(dir);
 }
 
+static gs_status give(void *user, const char *name, void *dst)
+{
+    float *v = dst;
+
+    ++*(int *)user;
+    if (strcmp(name, "bad") == 0) return gs_fail(GS_ENUMERIC, "no data for bad");
+    for (int i = 0; i < 3; i++) v[i] = (float)(name[0] + i);
+    return GS_OK;
+}
+
+/* Tensors that are asked for make the same file as tensors in memory; one that fails leaves none and says why. */
+static void test_later_tensors(void **state)
+{
+    static const float a[3] = { 'a', 'a' + 1, 'a' + 2 }, b[3] = { 'b', 'b' + 1, 'b' + 2 };
+    const int64_t three = 3;
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "x");
+    uint8_t *now = NULL, *later = NULL;
+    size_t n = 0, m = 0;
+
+    (void)state;
+    for (int way = 0; way < 3; way++) {
+        gs_st_writer *w = gs_st_writer_new();
+        int asked = 0;
+        uint32_t crc;
+
+        gs_st_writer_meta(w, "k", "v");
+        if (way == 0) gs_st_writer_add(w, "a", GS_ST_F32, 1, &three, a);
+        else gs_st_writer_add_later(w, "a", GS_ST_F32, 1, &three, give, &asked);
+        gs_st_writer_add(w, "b", GS_ST_F32, 1, &three, b);
+        if (way == 2) gs_st_writer_add_later(w, "bad", GS_ST_F32, 1, &three, give, &asked);
+        crc = gs_st_writer_crc32(w);
+        if (way < 2) {
+            gs_st_file *f;
+
+            assert_int_equal(asked, way);
+            assert_ok(gs_st_writer_save(w, path));
+            assert_int_equal(asked, 2 * way);
+            assert_ok(gs_file_read(path, 1 << 20, way ? &later : &now, way ? &m : &n));
+            assert_ok(gs_st_open(path, &f));
+            assert_true(gs_st_crc32(f) == crc);
+            gs_st_close(f);
+            remove(path);
+        } else {
+            assert_fails(gs_st_writer_save(w, path), GS_ENUMERIC, "no data for bad");
+            assert_false(gs_file_exists(path));
+        }
+        gs_st_writer_free(w);
+    }
+    assert_int_equal(n, m);
+    assert_memory_equal(now, later, n);
+    free(now), free(later), free(path), free(dir);
+}
+
 static void test_writer_errors(void **state)
 {
     (void)state;
@@ -473,7 +526,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good), cmocka_unit_test(test_hostile), cmocka_unit_test(test_header_length),
         cmocka_unit_test(test_header_bomb), cmocka_unit_test(test_round_trip), cmocka_unit_test(test_conversions),
-        cmocka_unit_test(test_truncated_and_flipped), cmocka_unit_test(test_writer_errors),
+        cmocka_unit_test(test_truncated_and_flipped), cmocka_unit_test(test_later_tensors),
+        cmocka_unit_test(test_writer_errors),
         cmocka_unit_test(test_disk_full), cmocka_unit_test(test_golden_round_trip),
     };
 

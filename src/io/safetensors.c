@@ -535,27 +535,32 @@ static uint32_t feed(uint32_t crc, const void *data, size_t n)
     return crc;
 }
 
-uint32_t gs__st_crc(const gs__st_pair *meta, int n_meta, const gs_st_tensor *t, int n)
+uint32_t gs__st_crc_meta(const gs__st_pair *meta, int n)
 {
     uint32_t crc = (uint32_t)crc32(0, NULL, 0);
 
-    for (int i = 0; i < n_meta; i++) {
+    for (int i = 0; i < n; i++) {
         if (strcmp(meta[i].key, "crc32") == 0) continue;
         crc = feed(crc, meta[i].key, strlen(meta[i].key) + 1);
         crc = feed(crc, meta[i].value, strlen(meta[i].value) + 1);
     }
-    for (int i = 0; i < n; i++) {
-        const char *type = gs_st_dtype_name(t[i].dtype);
-
-        crc = feed(crc, t[i].name, strlen(t[i].name) + 1);
-        crc = feed(crc, type, strlen(type) + 1);
-        crc = feed(crc, t[i].shape, (size_t)t[i].rank * sizeof t[i].shape[0]);
-        crc = feed(crc, t[i].data, t[i].bytes);
-    }
     return crc;
+}
+
+uint32_t gs__st_crc_tensor(uint32_t crc, const gs_st_tensor *t, const void *data)
+{
+    const char *type = gs_st_dtype_name(t->dtype);
+
+    crc = feed(crc, t->name, strlen(t->name) + 1);
+    crc = feed(crc, type, strlen(type) + 1);
+    crc = feed(crc, t->shape, (size_t)t->rank * sizeof t->shape[0]);
+    return feed(crc, data, t->bytes);
 }
 
 uint32_t gs_st_crc32(const gs_st_file *f)
 {
-    return gs__st_crc(f->meta, f->n_meta, f->tensors, f->n);
+    uint32_t crc = gs__st_crc_meta(f->meta, f->n_meta);
+
+    for (int i = 0; i < f->n; i++) crc = gs__st_crc_tensor(crc, &f->tensors[i], f->tensors[i].data);
+    return crc;
 }

@@ -82,10 +82,14 @@ void gs_st_writer_meta(gs_st_writer *w, const char *key, const char *value);
  * above 8 or a negative extent. */
 void gs_st_writer_add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape,
                       const void *data);
+/* Adds a tensor whose data is asked for when it is needed, once for the check sum and once for the file, so that one tensor at a time is in
+ * memory. fetch fills dst, of the tensor's bytes; a failure ends the saving, with its own sentence. */
+typedef gs_status gs_st_fetch(void *user, const char *name, void *dst);
+void gs_st_writer_add_later(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape, gs_st_fetch *fetch, void *user);
 /* Writes the file atomically. Tensors of wider elements come first, otherwise in the order added: the format allows no
  * padding, and readers that map the file want aligned elements. */
 gs_status gs_st_writer_save(gs_st_writer *w, const char *path);
-/* What gs_st_crc32 will say of the saved file. */
+/* What gs_st_crc32 will say of the saved file; after a failed fetch, which gs_st_writer_save reports, anything. */
 uint32_t gs_st_writer_crc32(gs_st_writer *w);
 
 #endif

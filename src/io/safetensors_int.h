@@ -13,6 +13,8 @@ bool gs__st_size(gs_st_tensor *t);
 /* 1 to 1024 bytes of UTF-8 without control characters. */
 bool gs__st_name_ok(const char *name);
 bool gs__st_utf8(const char *s, size_t n);
-uint32_t gs__st_crc(const gs__st_pair *meta, int n_meta, const gs_st_tensor *t, int n);
+/* The check sum over metadata, and going on from there over one tensor after the other. */
+uint32_t gs__st_crc_meta(const gs__st_pair *meta, int n);
+uint32_t gs__st_crc_tensor(uint32_t crc, const gs_st_tensor *t, const void *data);
 
 #endif

@@ -1,17 +1,29 @@
-/* The safetensors writer: collects, checks, then writes header and data in one go. */
+/* The safetensors writer: collects, checks, then writes header and data in one go; data that is not in memory one tensor after the other. */
 #include "io/safetensors.h"
 #include "io/safetensors_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+typedef struct later { /* where a tensor's data comes from when it is not in memory */
+    gs_st_fetch *fetch;
+    void *user;
+} later;
+
+typedef struct entry {
+    gs_st_tensor t; /* data NULL: later */
+    later source;
+    int index; /* in the order of adding: keeps the sort stable */
+} entry;
+
 struct gs_st_writer {
-    gs_st_tensor *tensors;
+    entry *tensors;
     int n, cap;
     gs__st_pair *meta;
     int n_meta, cap_meta;
     gs_status error; /* the first, with its sentence */
-    char sentence[300];
+    char sentence[600];
+    bool fetching;   /* it was a fetch's, whose sentence needs no file's name */
     bool ordered;
 };
 
@@ -23,7 +35,7 @@ gs_st_writer *gs_st_writer_new(void)
 void gs_st_writer_free(gs_st_writer *w)
 {
     if (!w) return;
-    for (int i = 0; i < w->n; i++) free((char *)w->tensors[i].name);
+    for (int i = 0; i < w->n; i++) free((char *)w->tensors[i].t.name);
     for (int i = 0; i < w->n_meta; i++) {
         free(w->meta[i].key);
         free(w->meta[i].value);
@@ -59,8 +71,7 @@ void gs_st_writer_meta(gs_st_writer *w, const char *key, const char *value)
     GS_PUSH(w->meta, w->n_meta, w->cap_meta, pair);
 }
 
-void gs_st_writer_add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape,
-                      const void *data)
+static void add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape, const void *data, later source)
 {
     gs_st_tensor t = {.dtype = dtype, .rank = rank, .data = data};
 
@@ -78,8 +89,38 @@ void gs_st_writer_add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int 
         return;
     }
     t.name = gs_xstrdup(name);
-    GS_PUSH(w->tensors, w->n, w->cap, t);
+    GS_PUSH(w->tensors, w->n, w->cap, ((entry){t, source, w->n}));
     w->ordered = false;
+}
+
+void gs_st_writer_add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape,
+                      const void *data)
+{
+    add(w, name, dtype, rank, shape, data, (later){0});
+}
+
+void gs_st_writer_add_later(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape, gs_st_fetch *fetch, void *user)
+{
+    add(w, name, dtype, rank, shape, NULL, (later){fetch, user});
+}
+
+/* The data of a tensor: its own, or *read, which the caller frees. */
+static gs_status data_of(gs_st_writer *w, const entry *e, void **read, const void **data)
+{
+    gs_status st;
+
+    *read = NULL;
+    *data = e->t.data;
+    if (w->error) return w->error;
+    if (!e->source.fetch || e->t.bytes == 0) return GS_OK;
+    *data = *read = gs_try_alloc(e->t.bytes, 1, e->t.name);
+    st = *read ? e->source.fetch(e->source.user, e->t.name, *read) : GS_ENOMEM;
+    if (st != GS_OK) {
+        w->error = st;
+        w->fetching = true;
+        snprintf(w->sentence, sizeof w->sentence, "%s", gs_last_error());
+    }
+    return st;
 }
 
 static int by_name(const void *a, const void *b)
@@ -91,26 +132,21 @@ static void check_twice(gs_st_writer *w)
 {
     const char **names = gs_xalloc((size_t)GS_MAX(w->n, 1) * sizeof *names);
 
-    for (int i = 0; i < w->n; i++) names[i] = w->tensors[i].name;
+    for (int i = 0; i < w->n; i++) names[i] = w->tensors[i].t.name;
     qsort(names, (size_t)w->n, sizeof *names, by_name);
     for (int i = 1; i < w->n; i++)
         if (strcmp(names[i], names[i - 1]) == 0) latch(w, names[i], "tensor was added twice");
     free(names);
 }
 
-typedef struct placed {
-    gs_st_tensor tensor;
-    int index; /* keeps the sort stable */
-} placed;
-
 static int by_place(const void *a, const void *b)
 {
-    const placed *x = a, *y = b;
-    const size_t wide_x = gs_st_dtype_size(x->tensor.dtype), wide_y = gs_st_dtype_size(y->tensor.dtype);
-    const bool empty_x = x->tensor.bytes == 0, empty_y = y->tensor.bytes == 0;
+    const entry *x = a, *y = b;
+    const size_t wide_x = gs_st_dtype_size(x->t.dtype), wide_y = gs_st_dtype_size(y->t.dtype);
+    const bool empty_x = x->t.bytes == 0, empty_y = y->t.bytes == 0;
 
     if (empty_x != empty_y) return empty_x ? -1 : 1;
-    if (empty_x) return strcmp(x->tensor.name, y->tensor.name);
+    if (empty_x) return strcmp(x->t.name, y->t.name);
     if (wide_x != wide_y) return wide_x > wide_y ? -1 : 1;
     return x->index - y->index;
 }
@@ -119,14 +155,8 @@ static int by_place(const void *a, const void *b)
  * finds them in that order, and the check sum depends on it. */
 static void order(gs_st_writer *w)
 {
-    placed *v;
-
     if (w->ordered || w->n == 0) return;
-    v = gs_xalloc((size_t)w->n * sizeof *v);
-    for (int i = 0; i < w->n; i++) v[i] = (placed){w->tensors[i], i};
-    qsort(v, (size_t)w->n, sizeof *v, by_place);
-    for (int i = 0; i < w->n; i++) w->tensors[i] = v[i].tensor;
-    free(v);
+    qsort(w->tensors, (size_t)w->n, sizeof *w->tensors, by_place);
     w->ordered = true;
 }
 
@@ -155,7 +185,7 @@ static void make_header(const gs_st_writer *w, gs_str *s)
     }
     if (w->n_meta) gs_str_printf(s, w->n ? "}," : "}");
     for (int i = 0; i < w->n; i++) {
-        const gs_st_tensor *t = &w->tensors[i];
+        const gs_st_tensor *t = &w->tensors[i].t;
 
         if (i) gs_str_printf(s, ",");
         json_string(s, t->name);
@@ -173,9 +203,11 @@ gs_status gs_st_writer_save(gs_st_writer *w, const char *path)
     gs_status st = GS_OK;
     gs_file_out *f = NULL;
     gs_str header = {0};
+    void *read = NULL;
     uint64_t n;
 
     check_twice(w);
+    if (w->error && w->fetching) TRY(gs_fail(w->error, "%s", w->sentence));
     TRY(w->error ? gs_fail(w->error, "%s: %s", path, w->sentence) : GS_OK);
     order(w);
     make_header(w, &header);
@@ -184,9 +216,17 @@ gs_status gs_st_writer_save(gs_st_writer *w, const char *path)
     TRY(gs_file_out_open(path, &f));
     TRY(gs_file_out_write(f, &n, 8));
     TRY(gs_file_out_write(f, header.data, header.len));
-    for (int i = 0; i < w->n; i++) TRY(gs_file_out_write(f, w->tensors[i].data, w->tensors[i].bytes));
+    for (int i = 0; i < w->n; i++) {
+        const void *data;
+
+        TRY(data_of(w, &w->tensors[i], &read, &data));
+        TRY(gs_file_out_write(f, data, w->tensors[i].t.bytes));
+        free(read);
+        read = NULL;
+    }
     TRY(gs_file_out_commit(&f));
 done:
+    free(read);
     gs_file_out_abort(&f);
     gs_str_free(&header);
     return st;
@@ -194,6 +234,15 @@ done:
 
 uint32_t gs_st_writer_crc32(gs_st_writer *w)
 {
+    uint32_t crc = gs__st_crc_meta(w->meta, w->n_meta);
+
     order(w);
-    return gs__st_crc(w->meta, w->n_meta, w->tensors, w->n);
+    for (int i = 0; i < w->n; i++) {
+        const void *data;
+        void *read;
+
+        if (data_of(w, &w->tensors[i], &read, &data) == GS_OK) crc = gs__st_crc_tensor(crc, &w->tensors[i].t, data);
+        free(read);
+    }
+    return crc;
 }

@@ -157,28 +157,21 @@ static void meta_number(gs_st_writer *w, const char *key, int64_t v)
     gs_st_writer_meta(w, key, text);
 }
 
-/* Copies tensor i to the host and adds it; bad parameters are not for a checkpoint. */
-static gs_status add_tensor(gs__run *r, gs_st_writer *w, int i, void **host)
+/* A tensor of the store for the file; bad parameters are not for a checkpoint. */
+static gs_status fetch_tensor(void *user, const char *name, void *dst)
 {
-    const gs_shape shape = gs_store_shape(r->store, i);
-    const size_t n = (size_t)gs_shape_count(shape);
-    const bool floats = gs_store_dtype(r->store, i) == GS_F32;
-    const char *name = gs_store_name(r->store, i);
-    const float *v;
-    gs_status st;
+    const gs__run *r = user;
+    const int i = gs_store_find(r->store, name);
+    const size_t n = (size_t)gs_shape_count(gs_store_shape(r->store, i));
+    const float *v = dst;
+    const gs_status st = gs_store_read(r->store, i, dst);
 
-    *host = gs_try_alloc(n, 4, name);
-    if (!*host) return GS_ENOMEM;
-    st = gs_store_read(r->store, i, *host);
-    if (st != GS_OK) return st;
-    v = *host;
-    for (size_t k = 0; floats && gs_store_trainable(r->store, i) && k < n; k++) {
+    if (st != GS_OK || gs_store_dtype(r->store, i) != GS_F32 || !gs_store_trainable(r->store, i)) return st;
+    for (size_t k = 0; k < n; k++) {
         if (isfinite(v[k])) continue;
-        st = gs_fail(GS_ENUMERIC, "step %" PRId64 ": parameter %s is %s at element %zu: lower the learning rate [train] lr", r->at.step, name,
-                     kind_of(v[k]), k);
-        return gs__fail_with_checkpoint(r, st);
+        return gs_fail(GS_ENUMERIC, "step %" PRId64 ": parameter %s is %s at element %zu: lower the learning rate [train] lr", r->at.step, name,
+                       kind_of(v[k]), k);
     }
-    gs_st_writer_add(w, name, floats ? GS_ST_F32 : GS_ST_I32, shape.rank, shape.dim, *host);
     return GS_OK;
 }
 
@@ -186,14 +179,18 @@ gs_status gs__state_save(gs__run *r)
 {
     const int n = gs_store_count(r->store);
     const int64_t n_metrics = r->system->n_metrics, z_shape[2] = { r->n_row, r->system->picture(r->setup->model).latent };
-    void **host = gs_xalloc((size_t)(n + 1) * sizeof *host);
     gs_st_writer *w = gs_st_writer_new();
     gs_str config = { 0 };
     gs_status st = GS_OK;
 
     if (r->saved == r->at.step) goto done;
     TRY(gs__sums_read(r));
-    for (int i = 0; i < n; i++) TRY(add_tensor(r, w, i, &host[i]));
+    for (int i = 0; i < n; i++) {
+        const gs_shape shape = gs_store_shape(r->store, i);
+
+        gs_st_writer_add_later(w, gs_store_name(r->store, i), gs_store_dtype(r->store, i) == GS_F32 ? GS_ST_F32 : GS_ST_I32, shape.rank, shape.dim,
+                               fetch_tensor, r);
+    }
     gs_st_writer_add(w, GS__EPOCH_SUMS, GS_ST_F64, 1, &n_metrics, r->epoch_sums);
     if (r->grid_z) gs_st_writer_add(w, GS__GRID_Z, GS_ST_F32, 2, z_shape, r->grid_z);
     config_text(r, &config);
@@ -205,14 +202,10 @@ gs_status gs__state_save(gs__run *r)
     meta_number(w, "batch", r->at.batch);
     meta_number(w, "window", r->window);
     st = gs_ckpt_save(r->checkpoints, r->at.step, w, (int)gs_config_int(r->setup->config, "checkpoint", "keep"));
-    if (st != GS_OK) {
-        gs_fail_in(st, "the checkpoint of step %" PRId64 " cannot be written", r->at.step);
-        TRY(gs__fail_with_checkpoint(r, st));
-    }
+    if (st != GS_OK && st != GS_ENUMERIC) gs_fail_in(st, "the checkpoint of step %" PRId64 " cannot be written", r->at.step);
+    if (st != GS_OK) TRY(gs__fail_with_checkpoint(r, st));
     r->saved = r->at.step;
 done:
-    for (int i = 0; i < n; i++) free(host[i]);
-    free(host);
     gs_st_writer_free(w);
     gs_str_free(&config);
     return st;
