@@ -300,7 +300,7 @@ static gs_image *translations(const gs_snapshot *s, int direction, char *const *
     assert_ok(gs_compile(g, device, store, NULL, &plan));
     assert_ok(gs_snapshot_fill(s, store, ""));
     for (int i = 0; i < n; i++) {
-        assert_ok(gs_picture_load(paths[i], SIDE, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
+        assert_ok(gs_picture_load(paths[i], SIDE, 3, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
         assert_ok(gs_plan_feed(plan, "x", x));
         assert_ok(gs_plan_run(plan, 0, 0));
         assert_ok(gs_plan_fetch(plan, "image", x));

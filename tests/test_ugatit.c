@@ -104,7 +104,7 @@ static void heat_maps(void **state)
 
 static void folders_with_bad_pictures(void **state)
 {
-    const gs_pictures_opts o = { .side = 16, .extra = 4, .filter = GS_RESIZE_ANTIALIAS, .threads = 1, .memory = 1 << 20 };
+    const gs_pictures_opts o = { .side = 16, .channels = 3, .extra = 4, .filter = GS_RESIZE_ANTIALIAS, .threads = 1, .memory = 1 << 20 };
     char *mixed = gs_test_path("mixed"), *empty = gs_test_path("none"), *bad = gs_test_path("bad"), *missing = gs_test_path("missing");
     gs_pictures *p;
 
@@ -132,7 +132,7 @@ static void folders_with_bad_pictures(void **state)
 static void samples(void **state)
 {
     enum { N = 5, SIDE = 16, PIXELS = 3 * SIDE * SIDE };
-    gs_pictures_opts o = { .side = SIDE, .extra = 8, .filter = GS_RESIZE_ANTIALIAS, .memory = 1 << 20 };
+    gs_pictures_opts o = { .side = SIDE, .channels = 3, .extra = 8, .filter = GS_RESIZE_ANTIALIAS, .memory = 1 << 20 };
     char *folder = gs_test_path("five");
     float x[PIXELS], y[PIXELS];
     gs_pictures *held, *read;
@@ -380,6 +380,47 @@ static void averaged_weights(void **state)
     gs_test_different_file("ema_run/000000.png", "ema_last/000000.png");
 }
 
+/* Grey pictures from files of any kind: training, sheets, heat maps, translation, figures, weights out and in. */
+static void grey_pictures(void **state)
+{
+    static const char grey[] = "[model]\nsystem = ugatit\nsize = 32\nch = 2\nn_res = 1\nimg_ch = 1\nd_global_layers = 4\nd_local_layers = 3\n"
+                               "[train]\niterations = 2\nlog_every = 1\n[sample]\npictures = 1\nsample_interval_batches = 2\n[log]\nplots = 0\n";
+    static const int channels[] = { 3, 1, 3 };
+    char *path[] = { gs_test_path("grey/samples/B2A_batch_00000002.png"), gs_test_path("grey_run/odd.png"), gs_test_path("grey_run/odd_heat.png") };
+    char *colour = gs_test_path("colour.png");
+    float x[32 * 32], y[3 * 32 * 32];
+    gs_image img;
+    char *json;
+
+    (void)state;
+    put_ramp("colour.png", 32, 32, 3);
+    assert_ok(gs_picture_load(colour, 32, 1, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
+    assert_ok(gs_picture_load(colour, 32, 3, GS_RESIZE_ANTIALIAS, y, NULL, NULL));
+    for (int i = 0; i < 32 * 32; i++) assert_true(fabs(x[i] - (0.299 * y[i] + 0.587 * y[1024 + i] + 0.114 * y[2048 + i])) < 1 / 127.0);
+    assert_ok(gs_test_train(grey, "grey", 0, false, NULL));
+    put_ramp("odd.png", 50, 21, 4);
+    gs_test_works("generate $D/grey -i $D/odd.png --heatmaps -o $D/grey_run");
+    for (int i = 0; i < 3; i++) {
+        assert_ok(gs_image_read(path[i], NULL, &img));
+        assert_int_equal(img.c, channels[i]);
+        for (int k = 0; k < 32 * img.w && i == 0; k++) /* the sheet's first row */
+            assert_true(img.px[3 * k] == img.px[3 * k + 1] && img.px[3 * k] == img.px[3 * k + 2]);
+        gs_image_free(&img);
+        free(path[i]);
+    }
+    gs_test_works("export $D/grey -o $D/grey.safetensors");
+    gs_test_works("import $D/grey.safetensors --system ugatit --set model.size=32 -o $D/grey_in.safetensors"); /* the tensors tell that it is grey */
+    gs_test_works("generate $D/grey_in.safetensors -i $D/odd.png -o $D/grey_out");
+    gs_test_same_file("grey_run/odd.png", "grey_out/odd.png");
+    gs_test_works("eval $D/grey --json");
+    json = gs_test_stdout();
+    assert_non_null(strstr(json, "identity"));
+    gs_test_refuses("import $D/grey.safetensors --system ugatit --set model.size=32 --set model.img_ch=3 -o $D/no.safetensors", "has the shape 2,1,7,7");
+    assert_fails(gs_test_train(grey, "grey2", 0, false, "model.img_ch=2"), GS_ECONFIG, "img_ch");
+    free(json);
+    free(colour);
+}
+
 /* A sheet has seven rows; columns are training pictures and then test pictures. */
 static void sheets(void **state)
 {
@@ -391,7 +432,7 @@ static void sheets(void **state)
     assert_ok(gs_image_read(path, NULL, &img));
     assert_int_equal(img.w, 4 * 32);
     assert_int_equal(img.h, 7 * 32);
-    assert_ok(gs_picture_load(face, 32, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
+    assert_ok(gs_picture_load(face, 32, 3, GS_RESIZE_ANTIALIAS, x, NULL, NULL));
     for (int i = 0; i < 32 * 32; i++) /* the last column begins with the second test picture */
         assert_in_range(img.px[((size_t)(i / 32) * img.w + 96 + i % 32) * 3], (int)((x[i] + 1) * 127.5f), (int)((x[i] + 1) * 127.5f) + 1);
     gs_image_free(&img);
@@ -401,7 +442,15 @@ static void sheets(void **state)
 
 static void bad_data(void **state)
 {
+    char empty[1100], bad[1100];
+
     (void)state;
+    snprintf(empty, sizeof empty, "data.trainB=%s/none", gs_test_dir());
+    snprintf(bad, sizeof bad, "data.trainA=%s/bad", gs_test_dir());
+    gs_test_put("none/notes.txt", "not a picture", 13);
+    gs_test_put("bad/x.jpg", "\xff\xd8\xff and then nothing", 18);
+    assert_fails(gs_test_train(tiny, "r0", 0, false, empty), GS_EFORMAT, "[data] trainB: ");
+    assert_fails(gs_test_train(tiny, "r0", 0, false, bad), GS_EFORMAT, "[data] trainA: ");
     assert_fails(gs_test_train(tiny, "r1", 0, false, "data.trainB=nowhere"), GS_EIO, "data.root=...");
     assert_fails(gs_test_train(tiny, "r2", 0, false, "model.size=34"), GS_ECONFIG, "multiple of 4");
     assert_fails(gs_test_train(tiny, "r3", 0, false, "model.d_global_layers=7"), GS_ECONFIG, "wants 96 or more");
@@ -456,6 +505,45 @@ static void translation(void **state)
                     "is it a state dict of Inception-v3?");
     gs_test_refuses("import $D/whole/checkpoints/step_0000000006.safetensors --system inception -o $D/judge.safetensors", "fc.weight is missing");
     free(odd), free(heat), free(deep);
+}
+
+/* What else is written beside a translation: each picture holds what its name says. */
+static void sheets_of_translations(void **state)
+{
+    static const struct { const char *name; int w, h; } want[] = { { "odd.png", 32, 32 }, { "odd_side.png", 64, 32 }, { "odd_heat.png", 32, 32 },
+                                                                   { "odd_overlay.png", 32, 32 }, { "odd_grid.png", 32, 224 } };
+    enum { PLAIN, SIDE, HEAT, OVERLAY, GRID, N };
+    char *wide = gs_test_path("kept/odd_side.png");
+    gs_image img[N];
+
+    (void)state;
+    put_ramp("odd.png", 50, 21, 4);
+    gs_test_works("generate $D/whole -i $D/odd.png --side-by-side --heatmaps --overlay --grid -o $D/sheets");
+    for (int i = 0; i < N; i++) {
+        char name[64], *path;
+
+        snprintf(name, sizeof name, "sheets/%s", want[i].name);
+        path = gs_test_path(name);
+        assert_ok(gs_image_read(path, &(gs_image_opts){ .channels = 3 }, &img[i]));
+        assert_int_equal(img[i].w, want[i].w);
+        assert_int_equal(img[i].h, want[i].h);
+        free(path);
+    }
+    for (int y = 0; y < 32; y++) {
+        const uint8_t *in = img[SIDE].px + y * 64 * 3, *out = in + 32 * 3;
+
+        assert_memory_equal(out, img[PLAIN].px + y * 32 * 3, 32 * 3);
+        assert_memory_equal(in, img[GRID].px + y * 32 * 3, 32 * 3);                              /* the first row of the sheet, */
+        assert_memory_equal(img[HEAT].px + y * 96, img[GRID].px + (3 * 32 + y) * 96, 32 * 3);    /* its fourth */
+        assert_memory_equal(img[PLAIN].px + y * 96, img[GRID].px + (4 * 32 + y) * 96, 32 * 3);   /* and fifth */
+        for (int k = 0; k < 32 * 3; k++) assert_int_equal(img[OVERLAY].px[y * 96 + k], (in[k] + img[HEAT].px[y * 96 + k] + 1) / 2);
+    }
+    for (int i = 0; i < N; i++) gs_image_free(&img[i]);
+    gs_test_works("generate $D/whole -i $D/odd.png --side-by-side --keep-size -o $D/kept");
+    assert_ok(gs_image_read(wide, NULL, &img[0]));
+    assert_true(img[0].w == 100 && img[0].h == 21);
+    gs_image_free(&img[0]);
+    free(wide);
 }
 
 /* One generator out and in again, its sizes told by its tensors, translates as before; the other direction is missed by name. */
@@ -526,10 +614,12 @@ int main(void)
         cmocka_unit_test(trained_within_a_budget),
         cmocka_unit_test(preset_of_tensorflow),
         cmocka_unit_test(averaged_weights),
+        cmocka_unit_test(grey_pictures),
         cmocka_unit_test(sheets),
         cmocka_unit_test(bad_data),
         cmocka_unit_test(snapshots),
         cmocka_unit_test(translation),
+        cmocka_unit_test(sheets_of_translations),
         cmocka_unit_test(weights_in_and_out),
         cmocka_unit_test(tiny_configuration),
         cmocka_unit_test(benchmark_of_a_configuration),

@@ -11,13 +11,17 @@ enum { BATCH = 64 }; /* pictures drawn at a time */
 static const cli_option options[] = {
     { 'l', "label", "N", CLI_INT, 0, 65535, .repeat = true, .help = "class to draw; default: all" },
     { 'n', "count", "N", CLI_INT, 1, 10000, "10", .help = "pictures of each class" },
-    { 'g', "grid", .type = CLI_FLAG, .help = "one sheet, a row a class and the same noise in every row, instead of a file a picture" },
+    { 'g', "grid", .type = CLI_FLAG, 
+      .help = "one sheet, a row a class and the same noise in every row, instead of a file a picture; systems that translate: also NAME_grid.png, "
+              "a column of the picture, its translations, the ways back and what is attended to" },
     { 0, "scale", "N", CLI_INT, 1, 16, "1", .help = "with --grid: every pixel becomes N x N" },
     { 's', "seed", "N", CLI_INT, 0, INT64_MAX, "0", .help = "of the noise; picture i of a class has the same noise for every class and count" },
     CLI_OUT("folder for the pictures, made when it is missing; with --grid the PNG file"),
     { 'i', "input", "PATH", CLI_TEXT, .help = "systems that translate: a picture, or a folder of them, of any size; names are kept" },
     { 0, "direction", "A2B|B2A", CLI_TEXT, .preset = "A2B", .help = "systems that translate: from which domain to which" },
     { 0, "heatmaps", .type = CLI_FLAG, .help = "also what the network attends to, as NAME_heat.png" },
+    { 0, "overlay", .type = CLI_FLAG, .help = "also that over the input, half and half, as NAME_overlay.png" },
+    { 0, "side-by-side", .type = CLI_FLAG, .help = "also the input and its translation in one picture, as NAME_side.png" },
     { 0, "keep-size", .type = CLI_FLAG, .help = "resize translations to the input's own size" },
     { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none" },
     { 0, "train-mode", .type = CLI_FLAG, .help = "with dropout and batch statistics, as while training" },
@@ -97,8 +101,8 @@ static const char *any_given(const cli_args *a, const char *const *names, size_t
 /* Options of one kind of system mean nothing to the other. */
 static gs_status check_options(const cli_args *a, const gs_system *system)
 {
-    static const char *const draws[] = { "label", "count", "grid", "scale", "seed", "train-mode" };
-    static const char *const translates[] = { "input", "direction", "heatmaps", "keep-size" };
+    static const char *const draws[] = { "label", "count", "scale", "seed", "train-mode" };
+    static const char *const translates[] = { "input", "direction", "heatmaps", "overlay", "side-by-side", "keep-size" };
     const char *name = system->directions ? any_given(a, draws, GS_COUNT(draws)) : any_given(a, translates, GS_COUNT(translates));
 
     if (name) return gs_fail(GS_EUSAGE, "generate: --%s means nothing to system %s, which %s", name, system->name,
@@ -124,7 +128,7 @@ static gs_status run(const cli_args *a)
     gs_status st;
     int n;
 
-    if (!out) return gs_fail(GS_EUSAGE, "generate: where to? -o %s", grid ? "FILE.png" : "DIR");
+    if (!out) return gs_fail(GS_EUSAGE, "generate: where to? -o %s", grid && !cli_given(a, "input") ? "FILE.png" : "DIR");
     if (cli_given(a, "scale") && !grid) return gs_fail(GS_EUSAGE, "generate: --scale goes with --grid");
     TRY(cli_refuse_pickle(cli_operand(a, 0)));
     TRY(gs_snapshot_open(cli_operand(a, 0), cli_text(a, "config"), &snapshot));

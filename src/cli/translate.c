@@ -14,7 +14,10 @@ typedef struct job {
     const char *root, *out; /* root: of the input's names, "" for a single picture */
     gs_picture_info info;
     gs_plan *plan;
-    float *x, *heat;
+    const gs_system *system;
+    const void *model;
+    gs_plan *column; /* with --grid */
+    float *in, *x, *heat;
     int heat_h, heat_w;
     char **written; /* outputs of this call without the ending */
     int n_written, cap_written;
@@ -81,6 +84,73 @@ done:
     return st;
 }
 
+/* Pastes a picture into the sheet at column x0, all of RGB and one height. */
+static void paste(gs_image *sheet, const gs_image *img, int x0)
+{
+    for (int y = 0; y < img->h; y++) memcpy(sheet->px + ((size_t)y * sheet->w + x0) * 3, img->px + (size_t)y * img->w * 3, (size_t)img->w * 3);
+}
+
+/* The picture that went in, as RGB. */
+static gs_status input_image(const job *j, gs_image *out)
+{
+    const gs_status st = gs_image_from_floats(out, j->in, j->info.channels, j->info.height, j->info.width, j->info.unit_range);
+
+    return st == GS_OK ? gs_image_convert(out, 3, NULL) : st;
+}
+
+/* Input and translation in one picture. */
+static gs_status save_side(job *j, const char *base, int w, int h)
+{
+    const int side = j->info.width;
+    gs_image in = { 0 }, result = { 0 }, sheet = { 0 };
+    gs_status st = GS_OK;
+
+    TRY(input_image(j, &in));
+    TRY(gs_image_from_floats(&result, j->x, j->info.channels, side, side, j->info.unit_range));
+    TRY(gs_image_convert(&result, 3, NULL));
+    TRY(gs_image_new(&sheet, 2 * side, side, 3));
+    paste(&sheet, &in, 0);
+    paste(&sheet, &result, side);
+    TRY(save(&sheet, base, "_side", 2 * w, h));
+done:
+    gs_image_free(&in);
+    gs_image_free(&result);
+    gs_image_free(&sheet);
+    return st;
+}
+
+/* The attention as a picture of its own, and mixed with the input half and half. */
+static gs_status save_heat(job *j, const char *base, int w, int h)
+{
+    gs_image heat = { 0 }, in = { 0 };
+    gs_status st = GS_OK;
+
+    TRY(gs_plan_fetch(j->plan, "heatmap", j->heat));
+    TRY(gs_heatmap(&heat, j->heat, j->heat_h, j->heat_w, j->info.width));
+    if (cli_given(j->a, "overlay")) {
+        TRY(input_image(j, &in));
+        for (size_t i = 0; i < (size_t)in.w * in.h * 3; i++) in.px[i] = (uint8_t)((in.px[i] + heat.px[i] + 1) / 2);
+        TRY(save(&in, base, "_overlay", w, h));
+    }
+    if (cli_given(j->a, "heatmaps")) TRY(save(&heat, base, "_heat", w, h));
+done:
+    gs_image_free(&heat);
+    gs_image_free(&in);
+    return st;
+}
+
+static gs_status save_grid(job *j, const char *base)
+{
+    gs_image img = { 0 };
+    gs_status st = GS_OK;
+
+    TRY(j->system->draw_column(j->model, j->column, j->in, &img));
+    TRY(save(&img, base, "_grid", 0, 0));
+done:
+    gs_image_free(&img);
+    return st;
+}
+
 static gs_status translate_one(job *j, const char *input)
 {
     const int side = j->info.width;
@@ -89,20 +159,17 @@ static gs_status translate_one(job *j, const char *input)
     int w = 0, h = 0;
     gs_status st = GS_OK;
 
-    TRY(gs_picture_load(input, side, j->info.filter, j->x, &w, &h));
-    TRY(gs_plan_feed(j->plan, "x", j->x));
+    TRY(gs_picture_load(input, side, j->info.channels, j->info.filter, j->in, &w, &h));
+    TRY(gs_plan_feed(j->plan, "x", j->in));
     TRY(gs_plan_run(j->plan, 0, 0));
     TRY(gs_plan_fetch(j->plan, "image", j->x));
     TRY(output_base(j, input, &base));
     if (!cli_given(j->a, "keep-size")) w = h = 0;
     TRY(gs_image_from_floats(&img, j->x, j->info.channels, side, side, j->info.unit_range));
     TRY(save(&img, base, "", w, h));
-    if (cli_given(j->a, "heatmaps")) {
-        gs_image_free(&img);
-        TRY(gs_plan_fetch(j->plan, "heatmap", j->heat));
-        TRY(gs_heatmap(&img, j->heat, j->heat_h, j->heat_w, side));
-        TRY(save(&img, base, "_heat", w, h));
-    }
+    if (cli_given(j->a, "side-by-side")) TRY(save_side(j, base, w, h));
+    if (cli_given(j->a, "heatmaps") || cli_given(j->a, "overlay")) TRY(save_heat(j, base, w, h));
+    if (cli_given(j->a, "grid")) TRY(save_grid(j, base));
 done:
     gs_image_free(&img);
     return st;
@@ -129,7 +196,8 @@ static gs_status find_direction(const gs_snapshot *s, const char *name, int *dir
 static gs_status prepare(job *j, const gs_snapshot *s, gs_device *d, int direction, gs_store **store)
 {
     const gs_setup *setup = gs_snapshot_setup(s);
-    gs_graph *g = gs_graph_new();
+    const size_t count = (size_t)j->info.channels * (size_t)j->info.height * (size_t)j->info.width;
+    gs_graph *g = gs_graph_new(), *sheet = NULL;
     const gs_compile_opts opts = gs_setup_compile_opts(setup);
     gs_shape heat;
     gs_status st = GS_OK;
@@ -137,6 +205,13 @@ static gs_status prepare(job *j, const gs_snapshot *s, gs_device *d, int directi
     TRY(gs_store_new(d, 0, store));
     TRY(setup->system->build_translator(setup->model, g, 1, direction));
     TRY(gs_compile(g, d, *store, &opts, &j->plan));
+    if (cli_given(j->a, "grid")) {
+        j->system = setup->system;
+        j->model = setup->model;
+        sheet = gs_graph_new();
+        TRY(setup->system->build_sheet(setup->model, sheet, direction));
+        TRY(gs_compile(sheet, d, *store, &opts, &j->column));
+    }
     TRY(gs_snapshot_fill(s, *store, ""));
     heat = gs_plan_shape(j->plan, "heatmap");
     if (heat.rank == 4) {
@@ -144,13 +219,16 @@ static gs_status prepare(job *j, const gs_snapshot *s, gs_device *d, int directi
         j->heat_w = (int)heat.dim[3];
         j->heat = gs_try_alloc((size_t)gs_shape_count(heat), sizeof *j->heat, "a heat map");
         TRY(j->heat ? GS_OK : GS_ENOMEM);
-    } else if (cli_given(j->a, "heatmaps")) {
-        TRY(gs_fail(GS_EUSAGE, "generate: --heatmaps means nothing to system %s, which has no attention maps", setup->system->name));
+    } else if (cli_given(j->a, "heatmaps") || cli_given(j->a, "overlay")) {
+        TRY(gs_fail(GS_EUSAGE, "generate: --%s means nothing to system %s, which has no attention maps",
+                    cli_given(j->a, "heatmaps") ? "heatmaps" : "overlay", setup->system->name));
     }
-    j->x = gs_try_alloc((size_t)j->info.channels * (size_t)j->info.height * (size_t)j->info.width, sizeof *j->x, "a picture");
-    TRY(j->x ? GS_OK : GS_ENOMEM);
+    j->in = gs_try_alloc(count, sizeof *j->in, "a picture");
+    j->x = gs_try_alloc(count, sizeof *j->x, "a picture");
+    TRY(j->in && j->x ? GS_OK : GS_ENOMEM);
 done:
     gs_graph_free(g);
+    gs_graph_free(sheet);
     return st;
 }
 
@@ -189,9 +267,11 @@ done:
     free(paths);
     for (int i = 0; i < j.n_written; i++) free(j.written[i]);
     free(j.written);
+    free(j.in);
     free(j.x);
     free(j.heat);
     gs_plan_free(j.plan);
+    gs_plan_free(j.column);
     gs_store_free(store);
     return st;
 }

@@ -20,9 +20,9 @@ struct gs_pictures {
     int64_t round;        /* -1: none yet */
 };
 
-static gs_status read_resized(const char *path, int side, gs_image_filter filter, gs_image *out, int *w, int *h)
+static gs_status read_resized(const char *path, int side, int channels, gs_image_filter filter, gs_image *out, int *w, int *h)
 {
-    const gs_image_opts io = { .channels = 3, .background = { 255, 255, 255 } };
+    const gs_image_opts io = { .channels = channels, .background = { 255, 255, 255 } };
     gs_image img = {0};
     gs_status st = GS_OK;
 
@@ -45,7 +45,7 @@ static gs_status read_training(const gs_pictures_opts *o, const char *path, gs_i
     gs_status st = GS_OK;
 
     *out = (gs_image){0};
-    TRY(read_resized(path, twice ? o->side : full, o->filter, twice ? &first : out, NULL, NULL));
+    TRY(read_resized(path, twice ? o->side : full, o->channels, o->filter, twice ? &first : out, NULL, NULL));
     if (twice) TRY(gs_image_resize(out, &first, full, full, o->filter));
 done:
     gs_image_free(&first);
@@ -53,13 +53,13 @@ done:
 }
 
 /* Interleaved bytes at (x0, y0) of a picture `full` wide -> planes in [-1,1]. */
-static void cut(const uint8_t *px, int full, int x0, int y0, int side, bool mirror, float *x)
+static void cut(const uint8_t *px, int full, int channels, int x0, int y0, int side, bool mirror, float *x)
 {
-    for (int c = 0; c < 3; c++)
+    for (int c = 0; c < channels; c++)
         for (int i = 0; i < side; i++) {
-            const uint8_t *row = px + ((size_t)(y0 + i) * full + x0) * 3 + c;
+            const uint8_t *row = px + ((size_t)(y0 + i) * full + x0) * channels + c;
 
-            for (int j = 0; j < side; j++) *x++ = row[3 * (mirror ? side - 1 - j : j)] / 127.5f - 1;
+            for (int j = 0; j < side; j++) *x++ = row[channels * (mirror ? side - 1 - j : j)] / 127.5f - 1;
         }
 }
 
@@ -75,7 +75,7 @@ static void read_one(void *user, int i)
     job *j = user;
     gs_pictures *p = j->p;
     const int side = p->o.side + p->o.extra;
-    const size_t bytes = (size_t)side * side * 3;
+    const size_t bytes = (size_t)side * side * (size_t)p->o.channels;
     gs_image img;
 
     if (read_training(&p->o, p->list.files[i].path, &img) != GS_OK) {
@@ -118,6 +118,7 @@ gs_status gs_pictures_open(const char *dir, const gs_pictures_opts *o, gs_pictur
     p->round = -1;
     if (o->side < 1 || o->extra < 0 || o->side + o->extra > 8192)
         TRY(gs_fail(GS_EINVAL, "%s: pictures of side %d + %d: out of range", dir, o->side, o->extra));
+    if (o->channels != 1 && o->channels != 3) TRY(gs_fail(GS_EINVAL, "%s: pictures of %d channels: 1 or 3", dir, o->channels));
     TRY(gs_dir_exists(dir) ? GS_OK : gs_fail(GS_EIO, "%s: no such folder; it should hold the pictures of one domain", dir));
     TRY(gs__picture_list(&p->list, dir));
     if (p->list.n == 0) TRY(gs_fail(GS_EFORMAT, "%s: no .png, .jpg or .jpeg files in this folder: a domain needs at least one picture", dir));
@@ -205,7 +206,7 @@ gs_status gs_pictures_sample(gs_pictures *p, uint64_t seed, int stream, int64_t 
     x0 = (int)gs_rng_below(&cuts, (uint32_t)p->o.extra + 1);
     y0 = (int)gs_rng_below(&cuts, (uint32_t)p->o.extra + 1);
     st = bytes_of(p, p->order[index % p->list.n], &read, &px);
-    if (st == GS_OK) cut(px, p->o.side + p->o.extra, x0, y0, p->o.side, mirror, x);
+    if (st == GS_OK) cut(px, p->o.side + p->o.extra, p->o.channels, x0, y0, p->o.side, mirror, x);
     gs_image_free(&read);
     return st;
 }
@@ -213,15 +214,15 @@ gs_status gs_pictures_sample(gs_pictures *p, uint64_t seed, int stream, int64_t 
 gs_status gs_pictures_plain(gs_pictures *p, int i, float *x)
 {
     if (i < 0 || i >= p->list.n) return gs_fail(GS_EINVAL, "picture %d of %d", i, p->list.n);
-    return gs_picture_load(p->list.files[i].path, p->o.side, p->o.filter, x, NULL, NULL);
+    return gs_picture_load(p->list.files[i].path, p->o.side, p->o.channels, p->o.filter, x, NULL, NULL);
 }
 
-gs_status gs_picture_load(const char *path, int side, gs_image_filter filter, float *x, int *w, int *h)
+gs_status gs_picture_load(const char *path, int side, int channels, gs_image_filter filter, float *x, int *w, int *h)
 {
     gs_image img;
-    const gs_status st = read_resized(path, side, filter, &img, w, h);
+    const gs_status st = read_resized(path, side, channels, filter, &img, w, h);
 
-    if (st == GS_OK) cut(img.px, side, 0, 0, side, false, x);
+    if (st == GS_OK) cut(img.px, side, channels, 0, 0, side, false, x);
     gs_image_free(&img);
     return st;
 }

@@ -10,7 +10,8 @@
 typedef struct gs_pictures gs_pictures;
 
 typedef struct gs_pictures_opts {
-    int side;       /* samples are side x side, 3 channels */
+    int side;       /* samples are side x side */
+    int channels;   /* 3, or 1: grey */
     int extra;      /* pictures are held at (side + extra) x (side + extra), from which a sample is cut */
     gs_image_filter filter; /* how they are resized; CORNER: to side first and from there, as U-GAT-IT's TensorFlow code does */
     int max_items;  /* at most so many, in the order of names; 0: all */
@@ -26,14 +27,14 @@ int gs_pictures_count(const gs_pictures *p);
 
 /* Training sample `index` = 0, 1, ... of a stream without end: the folder in a new random order again and again, each picture mirrored
  * with probability flip and cut at a random place. Depends on seed, stream (below 256, one a folder) and index only.
- * x: (3,side,side) in [-1,1]. GS_EIO, GS_EFORMAT when a file that does not stay in memory has changed meanwhile. */
+ * x: (channels,side,side) in [-1,1]. GS_EIO, GS_EFORMAT when a file that does not stay in memory has changed meanwhile. */
 gs_status gs_pictures_sample(gs_pictures *p, uint64_t seed, int stream, int64_t index, double flip, float *x);
 /* Picture i in the order of names, whole, as a test sample. */
 gs_status gs_pictures_plain(gs_pictures *p, int i, float *x);
 
-/* A picture file as a test sample: resized to side x side whatever its shape, x (3,side,side) in [-1,1]. w, h (may be NULL): the
+/* A picture file as a test sample: resized to side x side whatever its shape, x (channels,side,side) in [-1,1]. w, h (may be NULL): the
  * file's own size. GS_EIO, GS_EFORMAT, GS_ELIMIT. */
-gs_status gs_picture_load(const char *path, int side, gs_image_filter filter, float *x, int *w, int *h);
+gs_status gs_picture_load(const char *path, int side, int channels, gs_image_filter filter, float *x, int *w, int *h);
 
 /* Paths of the .png, .jpg and .jpeg files of a folder and its subfolders, sorted; each begins with dir. Free each and the array with free(). */
 gs_status gs_pictures_list(const char *dir, char ***paths, int *n);

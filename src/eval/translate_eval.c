@@ -101,9 +101,9 @@ static gs_status open_plans(run *r, gs_device *d)
     int n = 0;
 
     for (; r->system->directions[n]; n++) {}
-    if (n != 2 || r->info.channels != 3 || r->info.height != r->info.width) {
+    if (n != 2 || (r->info.channels != 3 && r->info.channels != 1) || r->info.height != r->info.width) {
         TRY(gs_fail(GS_EUSAGE, "eval: system %s translates in %d directions, pictures of %d channels; two directions "
-                               "and square RGB are wanted",
+                               "and square RGB or grey are wanted",
                     r->system->name, n, r->info.channels));
     }
     TRY(gs_store_new(d, 0, &r->store));
@@ -147,10 +147,10 @@ static gs_status choose(run *r)
 
 /* ---- pictures ---- */
 
-/* A file at the model's side: bytes, and floats in the network's range (x may be NULL). */
+/* A file at the model's side and of its channels: bytes, as RGB in any case, and floats in the network's range (x may be NULL). */
 static gs_status load(const run *r, const char *path, gs_image *img, float *x)
 {
-    const gs_image_opts o = { .channels = 3, .background = { 255, 255, 255 } };
+    const gs_image_opts o = { .channels = r->info.channels, .background = { 255, 255, 255 } };
     const int side = r->info.width;
     gs_image file = { 0 };
     gs_status st = GS_OK;
@@ -158,12 +158,13 @@ static gs_status load(const run *r, const char *path, gs_image *img, float *x)
     *img = (gs_image){ 0 };
     TRY(gs_image_read(path, &o, &file));
     TRY(gs_image_resize(img, &file, side, side, r->info.filter));
-    for (int c = 0; c < 3 && x; c++)
+    for (int c = 0; c < o.channels && x; c++)
         for (size_t i = 0; i < (size_t)side * side; i++) {
-            const float v = img->px[3 * i + c];
+            const float v = img->px[(size_t)o.channels * i + (size_t)c];
 
             *x++ = r->info.unit_range ? v / 255 : v / 127.5f - 1;
         }
+    TRY(gs_image_convert(img, 3, NULL));
 done:
     gs_image_free(&file);
     return st;
@@ -183,7 +184,7 @@ done:
 /* Mean absolute difference in [0,1]. GS_ENUMERIC for a value that is not finite. */
 static gs_status difference(const run *r, const float *a, const float *b, double *l1)
 {
-    const size_t n = (size_t)3 * r->info.width * r->info.width;
+    const size_t n = (size_t)r->info.channels * (size_t)r->info.width * (size_t)r->info.width;
     double sum = 0;
 
     for (size_t i = 0; i < n; i++) sum += fabs((double)a[i] - (double)b[i]);
@@ -220,7 +221,8 @@ static gs_status source_picture(run *r, int direction, int i, pass *p)
     TRY(load(r, r->pictures[direction].paths[i], &img, r->x));
     TRY(translate(r, direction, r->x, r->y));
     TRY(difference(r, r->x, r->y, &l1)); /* for its check */
-    TRY(gs_image_from_floats(&out, r->y, 3, r->info.height, r->info.width, r->info.unit_range));
+    TRY(gs_image_from_floats(&out, r->y, r->info.channels, r->info.height, r->info.width, r->info.unit_range));
+    TRY(gs_image_convert(&out, 3, NULL));
     gs_colour_add(&p->colour[0], &img);
     gs_colour_add(&p->colour[1], &out);
     if (r->plan[!direction]) {

@@ -205,7 +205,7 @@ static gs_node *decode(pass *p, gs_node *x, const gs_ugatit_fake *f)
     }
     x = up(p, x, 2, 2 * ch); /* (N,2ch,S/2,S/2) */
     x = up(p, x, 7, ch);     /* (N,ch,S,S) */
-    return gs_tanh(conv(p, x, "UpBlock2.11", GS_UGATIT_CHANNELS, 7, 1));
+    return gs_tanh(conv(p, x, "UpBlock2.11", p->o->img_ch, 7, 1));
 }
 
 /* gamma and beta of a picture from its attended maps. */

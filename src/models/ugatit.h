@@ -1,7 +1,7 @@
 /* U-GAT-IT: unpaired translation between two domains A and B of pictures (Kim et al., ICLR 2020), in its full and light form,
  * as the authors' PyTorch release computes it. The model adds nodes to a graph; it knows no device and no file.
  *
- * Shape letters: N batch, S picture side, ch width of the first layer, P = S/4 side of the inner maps. Pictures (N,3,S,S) in [-1,1].
+ * Shape letters: N batch, S picture side, ch width of the first layer, P = S/4 side of the inner maps. Pictures (N,C,S,S) in [-1,1], C = 3, or 1 for grey ones.
  * Parameters: "<net>.<key>", nets genA2B genB2A disGA disGB disLA disLB, keys of the release's state dict. */
 #ifndef GS_UGATIT_H
 #define GS_UGATIT_H
@@ -21,6 +21,7 @@ typedef enum gs_ugatit_norm { /* residual blocks; up-sampling */
 typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are those of the configuration */
     bool light;                 /* the first layer of the gamma/beta perceptron sees channel means, else the whole map */
     int size, ch, n_res;        /* S, first width, residual blocks in each half of a generator */
+    int img_ch;                 /* C of the pictures: 3 or 1 */
     int d_global_layers, d_local_layers;
     gs_ugatit_norm norm;        /* of a generator's second half */
     gs_variance norm_var;       /* of AdaLIN and ILN */
@@ -52,8 +53,6 @@ typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are th
     bool d_batch_real_fake;     /* the discriminators see real and fake pictures in one pass: one power iteration for both */
 } gs_ugatit_opts;
 
-#define GS_UGATIT_CHANNELS 3
-
 /* ---- configuration (ugatit_config.c) ---- */
 
 const gs_config_row *gs_ugatit_config_rows(int *n);
@@ -70,7 +69,7 @@ double gs_ugatit_lr(const gs_ugatit_opts *o, int64_t step);
 /* ---- networks (ugatit.c) ---- */
 
 typedef struct gs_ugatit_fake {
-    gs_node *image;     /* (N,3,S,S), tanh */
+    gs_node *image;     /* (N,C,S,S), tanh */
     gs_node *cam_logit; /* (N,2): average-pool head, max-pool head; NULL without attention */
     gs_node *heatmap;   /* (N,1,P,P): the sum of att's channels */
     gs_node *down;      /* (N,4ch,P,P): after the encoder's residual blocks */
@@ -104,16 +103,16 @@ enum { /* elements of the output "metrics" of a training step */
 /* The averages of ema: tensors "ema_<net>.<key>" beside the generators' own, renewed in steps in which these learn. Translators and sheets use them. */
 #define GS_UGATIT_EMA "ema"
 
-/* One step on pictures "real_A", "real_B" (N,3,S,S) with the rate "lr" (scalar): discriminators, then generators, then every rho to
+/* One step on pictures "real_A", "real_B" (N,C,S,S) with the rate "lr" (scalar): discriminators, then generators, then every rho to
  * [0,1]. Each network has an Adam of its own, "opt_<net>"; output "metrics". fresh_pair: further inputs "real_A_g", "real_B_g" of the same shape,
  * for the generators' phase. n_critic > 1: a further input "update_g" (scalar), 1 in steps in which the generators learn, else 0.
  * trace: further outputs out.fake_X2Y, out.fake_X2Y_cam_logit, loss.<name of the release's script>, grad.<parameter>. */
 gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, bool trace);
 
-/* Translation of "x" (N,3,S,S): outputs "image", "heatmap" (N,1,P,P), "cam_logit" (N,2). b2a: from B to A. */
+/* Translation of "x" (N,C,S,S): outputs "image", "heatmap" (N,1,P,P), "cam_logit" (N,2). b2a: from B to A. */
 gs_status gs_ugatit_build_translator(gs_graph *g, const gs_ugatit_opts *o, int batch, bool b2a);
 
-/* One column of a sample sheet for "x" (1,3,S,S) of domain A (b2a: of B): outputs "same", "fake", "back" (pictures: the translation into
+/* One column of a sample sheet for "x" (1,C,S,S) of domain A (b2a: of B): outputs "same", "fake", "back" (pictures: the translation into
  * its own domain, into the other one, and back) and "same_heat", "fake_heat", "back_heat". */
 gs_status gs_ugatit_build_sheet(gs_graph *g, const gs_ugatit_opts *o, bool b2a);
 

@@ -269,7 +269,7 @@ static void metrics(step *t, gs_node **m)
 
 static gs_shape pictures(const gs_ugatit_opts *o, int batch)
 {
-    return GS_SHAPE(batch, GS_UGATIT_CHANNELS, o->size, o->size);
+    return GS_SHAPE(batch, o->img_ch, o->size, o->size);
 }
 
 static void real_inputs(step *t, int batch, const char *suffix)

@@ -74,6 +74,8 @@ typedef struct gs_system {
     /* Sample sheets: the graph of a direction's, and drawing it with a plan of that graph, after open_data. */
     gs_status (*build_sheet)(const void *model, gs_graph *g, int direction);
     gs_status (*draw_sheet)(void *model, gs_plan *plan, int direction, gs_image *out);
+    /* The sheet's column of one picture x (C, H, W), with a plan of its graph; needs no data. */
+    gs_status (*draw_column)(const void *model, gs_plan *plan, const float *x, gs_image *out);
 
     /* Loads the training data; once, before the three below. */
     gs_status (*open_data)(void *model, const gs_config *c);

@@ -53,7 +53,7 @@ static gs_status open_cyclegan(const gs_config *c, void **model)
     cyclegan *m = gs_xalloc(sizeof *m);
     gs_status st = gs_cyclegan_configure(&m->o, gs_config_text, (void *)(uintptr_t)c);
 
-    gs_translation_init(&m->t, c, m->o.size, m->o.batch, gs_config_choice(c, "data", "filter") == 0 ? GS_RESIZE_BICUBIC : GS_RESIZE_ANTIALIAS);
+    gs_translation_init(&m->t, c, m->o.size, 3, m->o.batch, gs_config_choice(c, "data", "filter") == 0 ? GS_RESIZE_BICUBIC : GS_RESIZE_ANTIALIAS);
     if (st == GS_OK) {
         m->slots = gs_xalloc((size_t)m->o.batch * sizeof *m->slots);
         m->olds = gs_xalloc((size_t)m->o.batch * sizeof *m->olds);
@@ -121,11 +121,16 @@ done:
     return st;
 }
 
+static const gs_sheet_row sheet_rows[] = { { NULL, false }, { "fake", false }, { "back", false }, { "same", false } };
+
 static gs_status draw_sheet(void *model, gs_plan *plan, int direction, gs_image *out)
 {
-    static const gs_sheet_row rows[] = { { NULL, false }, { "fake", false }, { "back", false }, { "same", false } };
+    return gs_translation_sheet(&((cyclegan *)model)->t, plan, direction, sheet_rows, (int)GS_COUNT(sheet_rows), out);
+}
 
-    return gs_translation_sheet(&((cyclegan *)model)->t, plan, direction, rows, (int)GS_COUNT(rows), out);
+static gs_status draw_column(const void *model, gs_plan *plan, const float *x, gs_image *out)
+{
+    return gs_translation_column(&((const cyclegan *)model)->t, plan, sheet_rows, (int)GS_COUNT(sheet_rows), x, out);
 }
 
 /* ---- import ---- */
@@ -172,6 +177,7 @@ const gs_system gs_system_cyclegan = {
     .build_translator = build_translator,
     .build_sheet = build_sheet,
     .draw_sheet = draw_sheet,
+    .draw_column = draw_column,
     .open_data = gs_translation_open_data,
     .samples = gs_translation_samples,
     .batches = batches,

@@ -64,7 +64,7 @@ static gs_status open_ugatit(const gs_config *c, void **model)
     ugatit *m = gs_xalloc(sizeof *m);
     gs_status st = gs_ugatit_configure(&m->o, gs_config_text, (void *)(uintptr_t)c);
 
-    gs_translation_init(&m->t, c, m->o.size, m->o.batch, gs_config_bool(c, "data", "antialias") ? GS_RESIZE_ANTIALIAS : GS_RESIZE_CORNER);
+    gs_translation_init(&m->t, c, m->o.size, m->o.img_ch, m->o.batch, gs_config_bool(c, "data", "antialias") ? GS_RESIZE_ANTIALIAS : GS_RESIZE_CORNER);
     if (st != GS_OK) {
         close_ugatit(m);
         m = NULL;
@@ -121,12 +121,17 @@ done:
 }
 
 /* Input; its heat map and picture in its own domain; heat map and translation; heat map of the way back, and the picture that came back. */
+static const gs_sheet_row sheet_rows[] = { { NULL, false },   { "same_heat", true }, { "same", false }, { "fake_heat", true },
+                                           { "fake", false }, { "back_heat", true }, { "back", false } };
+
 static gs_status draw_sheet(void *model, gs_plan *plan, int direction, gs_image *out)
 {
-    static const gs_sheet_row rows[] = { { NULL, false },       { "same_heat", true }, { "same", false }, { "fake_heat", true },
-                                         { "fake", false },     { "back_heat", true }, { "back", false } };
+    return gs_translation_sheet(&((ugatit *)model)->t, plan, direction, sheet_rows, (int)GS_COUNT(sheet_rows), out);
+}
 
-    return gs_translation_sheet(&((ugatit *)model)->t, plan, direction, rows, (int)GS_COUNT(rows), out);
+static gs_status draw_column(const void *model, gs_plan *plan, const float *x, gs_image *out)
+{
+    return gs_translation_column(&((const ugatit *)model)->t, plan, sheet_rows, (int)GS_COUNT(sheet_rows), x, out);
 }
 
 /* ---- import ---- */
@@ -146,6 +151,7 @@ static void guess(const gs_st_tensor *const *t, int n, gs_str *model)
         if (k > 0 && strstr(name, "disL")) layers[1] = GS_MAX(layers[1], (k - 1) / 3 + 2);
         if (gs_translation_number_in(name, "DownBlock.", ".weight") == 1 && t[i]->rank == 4 && !strstr(gs_str_c(model), "ch = ")) {
             gs_str_printf(model, "ch = %lld\n", (long long)s[0]);
+            if (s[1] == 1) gs_str_printf(model, "img_ch = 1\n");
         }
         if (gs_translation_number_in(name, "FC.", ".weight") == 0 && t[i]->rank == 2 && s[0] > 0 && !strstr(gs_str_c(model), "light = ")) {
             const int64_t plane = s[1] / s[0];
@@ -180,6 +186,7 @@ const gs_system gs_system_ugatit = {
     .build_translator = build_translator,
     .build_sheet = build_sheet,
     .draw_sheet = draw_sheet,
+    .draw_column = draw_column,
     .open_data = gs_translation_open_data,
     .samples = gs_translation_samples,
     .batches = batches,

@@ -11,11 +11,11 @@ enum { A, B };
 
 const char *const gs_translation_directions[] = { "A2B", "B2A", NULL };
 
-void gs_translation_init(gs_translation *t, const gs_config *c, int side, int batch, gs_image_filter filter)
+void gs_translation_init(gs_translation *t, const gs_config *c, int side, int channels, int batch, gs_image_filter filter)
 {
     const bool augment = gs_config_bool(c, "data", "augment");
 
-    *t = (gs_translation){ .side = side, .batch = batch, .filter = filter };
+    *t = (gs_translation){ .side = side, .channels = channels, .batch = batch, .filter = filter };
     t->seed = (uint64_t)gs_config_int(c, "train", "seed");
     t->flip = augment ? gs_config_real(c, "data", "flip") : 0;
     t->extra = augment ? (int)gs_config_int(c, "data", "resize_extra") : 0;
@@ -34,7 +34,7 @@ void gs_translation_free(gs_translation *t)
 
 static size_t pixels(const gs_translation *t)
 {
-    return (size_t)GS_TRANSLATION_CHANNELS * (size_t)t->side * (size_t)t->side;
+    return (size_t)t->channels * (size_t)t->side * (size_t)t->side;
 }
 
 /* ---- data ---- */
@@ -44,7 +44,7 @@ static gs_status open_folder(const gs_translation *t, const gs_config *c, const 
 {
     const char *root = gs_config_str(c, "data", "root"), *name = gs_config_str(c, "data", key);
     const gs_pictures_opts o = {
-        .side = t->side, .extra = train ? t->extra : 0, .filter = t->filter, .max_items = train ? t->max_items : t->sheet_pictures,
+        .side = t->side, .channels = t->channels, .extra = train ? t->extra : 0, .filter = t->filter, .max_items = train ? t->max_items : t->sheet_pictures,
         .threads = (int)gs_config_int(c, "data", "threads"),
         .memory = train ? (size_t)gs_config_int(c, "data", "cache") << 19 : 0, /* half of the MiB to each domain */
     };
@@ -53,6 +53,7 @@ static gs_status open_folder(const gs_translation *t, const gs_config *c, const 
 
     *out = NULL;
     if (train || (*name && gs_dir_exists(dir))) st = gs_pictures_open(dir, &o, out);
+    if (st != GS_OK) gs_fail_in(st, "[data] %s", key);
     if (st != GS_OK && !gs_dir_exists(dir)) {
         gs_fail(st, "%s: no such folder: [data] root and %s say where the pictures of a domain lie; set them or use --set data.root=...", dir, key);
     }
@@ -98,7 +99,7 @@ gs_picture_info gs_translation_picture(const void *model)
 {
     const gs_translation *t = model;
 
-    return (gs_picture_info){ .channels = GS_TRANSLATION_CHANNELS, .height = t->side, .width = t->side, .filter = t->filter };
+    return (gs_picture_info){ .channels = t->channels, .height = t->side, .width = t->side, .filter = t->filter };
 }
 
 int64_t gs_translation_samples(const void *model)
@@ -125,15 +126,15 @@ static void paste(gs_image *sheet, const gs_image *img, int row, int column)
     }
 }
 
-/* Runs the plan on the picture at t->px and fills one column. */
-static gs_status draw_column(gs_translation *t, gs_plan *plan, const gs_sheet_row *rows, int n_rows, gs_image *sheet, int column)
+/* Runs the plan on the picture in and fills one column. */
+static gs_status draw_column(const gs_translation *t, gs_plan *plan, const gs_sheet_row *rows, int n_rows, const float *in, gs_image *sheet, int column)
 {
     float *x = gs_try_alloc(pixels(t), sizeof *x, "a picture of a sheet");
     gs_image img = { 0 };
     gs_status st = GS_OK;
 
     TRY(x ? GS_OK : GS_ENOMEM);
-    TRY(gs_plan_feed(plan, "x", t->px));
+    TRY(gs_plan_feed(plan, "x", in));
     TRY(gs_plan_run(plan, 0, 0));
     for (int row = 0; row < n_rows; row++) {
         const gs_sheet_row *r = &rows[row];
@@ -144,7 +145,8 @@ static gs_status draw_column(gs_translation *t, gs_plan *plan, const gs_sheet_ro
 
             TRY(gs_heatmap(&img, x, (int)s.dim[2], (int)s.dim[3], t->side));
         } else {
-            TRY(gs_image_from_floats(&img, r->output ? x : t->px, GS_TRANSLATION_CHANNELS, t->side, t->side, false));
+            TRY(gs_image_from_floats(&img, r->output ? x : in, t->channels, t->side, t->side, false));
+            TRY(gs_image_convert(&img, 3, NULL)); /* as the heat maps beside it */
         }
         paste(sheet, &img, row, column);
         gs_image_free(&img);
@@ -162,14 +164,23 @@ gs_status gs_translation_sheet(gs_translation *t, gs_plan *plan, int direction, 
     gs_status st = GS_OK;
 
     for (int i = 0; i < 2; i++) n[i] = from[i] ? GS_MIN(gs_pictures_count(from[i]), t->sheet_pictures) : 0;
-    TRY(gs_image_new(out, (n[0] + n[1]) * t->side, n_rows * t->side, GS_TRANSLATION_CHANNELS));
+    TRY(gs_image_new(out, (n[0] + n[1]) * t->side, n_rows * t->side, 3));
     for (int i = 0; i < 2; i++) {
         for (int k = 0; k < n[i]; k++) {
             TRY(gs_pictures_plain(from[i], k, t->px));
-            TRY(draw_column(t, plan, rows, n_rows, out, column++));
+            TRY(draw_column(t, plan, rows, n_rows, t->px, out, column++));
         }
     }
 done:
+    if (st != GS_OK) gs_image_free(out);
+    return st;
+}
+
+gs_status gs_translation_column(const gs_translation *t, gs_plan *plan, const gs_sheet_row *rows, int n_rows, const float *x, gs_image *out)
+{
+    gs_status st = gs_image_new(out, t->side, n_rows * t->side, 3);
+
+    if (st == GS_OK) st = draw_column(t, plan, rows, n_rows, x, out, 0);
     if (st != GS_OK) gs_image_free(out);
     return st;
 }

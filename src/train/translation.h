@@ -7,20 +7,19 @@
 #include "data/pictures.h"
 #include "train/system.h"
 
-#define GS_TRANSLATION_CHANNELS 3
-
 typedef struct gs_translation {
-    int side, batch;        /* of the pictures; of the samples of a domain in a step */
+    int side, channels;     /* of the pictures; channels 3, or 1 for grey ones */
+    int batch;              /* of the samples of a domain in a step */
     gs_image_filter filter; /* how pictures are resized */
     uint64_t seed;
     double flip;
     int extra, max_items, sheet_pictures;
     gs_pictures *train[2], *test[2]; /* of A and B; test: NULL where there is no such folder */
-    float *px;                       /* pictures on their way to the device: (batch,3,side,side) */
+    float *px;                       /* pictures on their way to the device: (batch,channels,side,side) */
 } gs_translation;
 
 /* The options of a configuration with GS_TRANSLATION_ROWS. */
-void gs_translation_init(gs_translation *t, const gs_config *c, int side, int batch, gs_image_filter filter);
+void gs_translation_init(gs_translation *t, const gs_config *c, int side, int channels, int batch, gs_image_filter filter);
 /* Frees what init and open_data made; not t itself. */
 void gs_translation_free(gs_translation *t);
 
@@ -30,12 +29,15 @@ gs_status gs_translation_feed(gs_translation *t, gs_plan *plan, const char *a, c
 /* One row of a sheet. */
 typedef struct gs_sheet_row {
     const char *output; /* of the sheet's plan; NULL: the picture that goes in */
-    bool heat;          /* a heat map (1,1,h,w), else a picture (1,3,side,side) in [-1,1] */
+    bool heat;          /* a heat map (1,1,h,w), else a picture (1,channels,side,side) in [-1,1] */
 } gs_sheet_row;
 
 /* A sheet of one column a picture: training pictures of the direction's domain, then test pictures. The plan has an input "x"
- * (1,3,side,side) and the rows' outputs. *out is the caller's to free; empty after a failure. */
+ * (1,channels,side,side) and the rows' outputs. *out is the caller's to free; empty after a failure. */
 gs_status gs_translation_sheet(gs_translation *t, gs_plan *plan, int direction, const gs_sheet_row *rows, int n_rows, gs_image *out);
+
+/* One column of such a sheet, of the picture x (channels,side,side). */
+gs_status gs_translation_column(const gs_translation *t, gs_plan *plan, const gs_sheet_row *rows, int n_rows, const float *x, gs_image *out);
 
 /* ---- hooks (see system.h); the model begins with a gs_translation ---- */
 

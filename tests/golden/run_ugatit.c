@@ -61,7 +61,7 @@ static gs_status build_forward(gs_graph *g, const golden_case *c, const gs_ugati
     for (int d = 0; d < 2; d++) {
         snprintf(name, sizeof name, "real_%c", 'A' + d);
         real[d] = golden_find(c, "feed.0.%s", name) || c->feed_hash
-                      ? gs_input(g, name, GS_SHAPE(1, GS_UGATIT_CHANNELS, o->size, o->size), GS_F32) : NULL;
+                      ? gs_input(g, name, GS_SHAPE(1, o->img_ch, o->size, o->size), GS_F32) : NULL;
     }
     for (int d = 1; d >= 0; d--) {
         snprintf(name, sizeof name, "%c2%c", 'A' + !d, 'A' + d);
