@@ -456,6 +456,18 @@ static void bad_data(void **state)
     assert_fails(gs_test_train(tiny, "r3", 0, false, "model.d_global_layers=7"), GS_ECONFIG, "wants 96 or more");
 }
 
+/* More checkpoints than any disk holds are warned of before the first step; two small ones are not. */
+static void room_for_checkpoints(void **state)
+{
+    (void)state;
+    warned[0] = 0;
+    assert_ok(gs_test_train(tiny, "room", 1, false, "data.max_items=1"));
+    assert_null(strstr(warned, "checkpoint"));
+    assert_ok(gs_test_train(tiny, "room2", 1, false, "train.iterations=1000000000000"));
+    assert_non_null(strstr(warned, "room2: 500000000001 more checkpoints of "));
+    assert_non_null(strstr(warned, "lower [checkpoint] keep"));
+}
+
 static void snapshots(void **state)
 {
     char *run = gs_test_path("whole"), *file = gs_test_path("whole/checkpoints/step_0000000006.safetensors"), *other = gs_test_path("other.ini");
@@ -617,6 +629,7 @@ int main(void)
         cmocka_unit_test(grey_pictures),
         cmocka_unit_test(sheets),
         cmocka_unit_test(bad_data),
+        cmocka_unit_test(room_for_checkpoints),
         cmocka_unit_test(snapshots),
         cmocka_unit_test(translation),
         cmocka_unit_test(sheets_of_translations),

@@ -95,6 +95,8 @@ void gs_file_out_abort(gs_file_out **f);       /* removes the temporary file; *f
 gs_status gs_file_append(const char *path, const char *text);
 gs_status gs_mkdirs(const char *path); /* like mkdir -p */
 bool gs_file_exists(const char *path);
+/* Bytes that may still be written where a folder lies; false when that cannot be told. */
+bool gs_disk_free(const char *dir, double *bytes);
 bool gs_dir_exists(const char *path);
 /* Sorted names of the entries of a folder (no dot files). Free each and the array with free(). */
 gs_status gs_dir_list(const char *path, char ***names, int *n);

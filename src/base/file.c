@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static gs_status fail_errno(const char *path)
@@ -234,6 +235,15 @@ bool gs_file_exists(const char *path)
     struct stat info;
 
     return stat(path, &info) == 0 && !S_ISDIR(info.st_mode);
+}
+
+bool gs_disk_free(const char *dir, double *bytes)
+{
+    struct statvfs v;
+
+    if (statvfs(dir, &v) != 0) return false;
+    *bytes = (double)v.f_bavail * (double)v.f_frsize;
+    return true;
 }
 
 bool gs_dir_exists(const char *path)

@@ -211,6 +211,26 @@ done:
     return st;
 }
 
+void gs__state_room(const gs__run *r, size_t bytes)
+{
+    const gs_config *c = r->setup->config;
+    const int batches = r->system->batches(r->setup->model);
+    const int64_t steps = r->system->steps ? r->system->steps(r->setup->model) : r->n_epochs * batches;
+    const int64_t every = gs_config_int(c, "checkpoint", "every"), keep = gs_config_int(c, "checkpoint", "keep");
+    int64_t *have = NULL, more = GS_MAX(steps - r->at.step, 0) / GS_MAX(every > 0 ? every : batches, 1) + 1;
+    char a[32], b[32], d[32];
+    double room;
+    int n = 0;
+
+    if (gs_ckpt_list(r->checkpoints, &have, &n) != GS_OK) n = 0;
+    free(have);
+    if (keep > 0) more = GS_MIN(more, GS_MAX(keep - n, 0) + 1); /* the newest is written before the oldest goes */
+    if (!gs_disk_free(r->dir, &room) || (double)more * (double)bytes <= room) return;
+    gs_warn("%s: %lld more checkpoint%s of %s will take %s, and the disk has room for %s: lower [checkpoint] keep, raise every, or name a folder on "
+            "another disk by --run", r->dir, (long long)more, more > 1 ? "s" : "", gs_bytes_text(a, (double)bytes),
+            gs_bytes_text(b, (double)more * (double)bytes), gs_bytes_text(d, room));
+}
+
 static gs_status read_number(const gs_st_file *f, const char *path, const char *key, int64_t max, int64_t *out)
 {
     const char *text = gs_st_meta(f, key);

@@ -138,6 +138,7 @@ static gs_status prepare(gs__run *r)
     if (!found && r->system->prime) TRY(r->system->prime(r->setup->model, r->store));
     TRY(gs__report_open(r, resume));
     TRY(introduce(r, &memory));
+    gs__state_room(r, memory.state);
 done:
     return st;
 }

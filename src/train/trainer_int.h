@@ -73,6 +73,8 @@ gs_status gs__sums_read(gs__run *r);
 gs_status gs__sums_flush(gs__run *r);
 /* Writes a checkpoint, unless the newest one is of this step. Bad numbers are not written: GS_ENUMERIC. */
 gs_status gs__state_save(gs__run *r);
+/* Warns when the folder's disk has less room than the checkpoints of the whole run will take, `bytes` each. */
+void gs__state_room(const gs__run *r, size_t bytes);
 /* The newest valid checkpoint into store, position and sums; GS_OK with *found = false when the folder has none. */
 gs_status gs__state_load(gs__run *r, bool *found);
 /* "; the last good checkpoint is PATH" or "; there is no checkpoint", appended to the recorded sentence of st. */
