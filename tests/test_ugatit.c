@@ -9,6 +9,7 @@
 #include "data/heatmap.h"
 #include "data/pictures.h"
 #include "data/shapes.h"
+#include "train/metrics.h"
 #include "train/snapshot.h"
 #include "train/trainer.h"
 
@@ -440,6 +441,37 @@ static void sheets(void **state)
     free(face);
 }
 
+/* With each sheet a line of least, mean and largest rho of every layer: as in the checkpoint of that step. */
+static void rho_by_layer(void **state)
+{
+    static const char *const names[] = { "genA2B.UpBlock1_1.norm2.rho", "genB2A.UpBlock2.8.rho" };
+    char *path = gs_test_path("whole/rho.csv");
+    gs_metrics_table t;
+
+    (void)state;
+    assert_ok(gs_metrics_read(path, &t));
+    assert_int_equal(t.n_rows, 2); /* after steps 3 and 6 */
+    assert_int_equal(t.n_columns, 1 + 3 * 2 * 4);
+    assert_true(t.v[0] == 3 && t.v[t.n_columns] == 6);
+    for (size_t i = 0; i < GS_COUNT(names); i++) {
+        double want[3] = { INFINITY, 0, -INFINITY };
+        size_t n;
+        float *v = checkpoint_tensor("whole", 6, names[i], &n);
+        char column[64];
+
+        for (size_t k = 0; k < n; k++) want[0] = fmin(want[0], v[k]), want[1] += v[k] / (double)n, want[2] = fmax(want[2], v[k]);
+        for (int k = 0; k < 3; k++) {
+            snprintf(column, sizeof column, "%s.%s", names[i], k == 0 ? "min" : k == 1 ? "mean" : "max");
+            assert_true(gs_metrics_column(&t, column) > 0);
+            assert_true(fabs(t.v[t.n_columns + gs_metrics_column(&t, column)] - want[k]) < 1e-6);
+        }
+        free(v);
+    }
+    gs_metrics_table_free(&t);
+    gs_test_same_file("whole/rho.csv", "parts/rho.csv");
+    free(path);
+}
+
 static void bad_data(void **state)
 {
     char empty[1100], bad[1100];
@@ -628,6 +660,7 @@ int main(void)
         cmocka_unit_test(averaged_weights),
         cmocka_unit_test(grey_pictures),
         cmocka_unit_test(sheets),
+        cmocka_unit_test(rho_by_layer),
         cmocka_unit_test(bad_data),
         cmocka_unit_test(room_for_checkpoints),
         cmocka_unit_test(snapshots),

@@ -33,6 +33,34 @@ static int epoch_columns(const gs_system *s, const char *names[MAX_COLUMNS])
     return n;
 }
 
+/* Whether tensor i of the store is one that the system watches. */
+static bool is_watched(const gs__run *r, int i)
+{
+    const char *name = gs_store_name(r->store, i), *end = r->system->watched;
+    const size_t n = strlen(name), m = end ? strlen(end) : 0;
+
+    return m > 0 && n >= m && strcmp(name + n - m, end) == 0 && gs_store_trainable(r->store, i);
+}
+
+/* Columns of three a tensor: its name and .min, .mean, .max. */
+static gs_status open_watched(gs__run *r, int64_t from)
+{
+    static const char *const kinds[] = { "min", "mean", "max" };
+    const char **names = NULL;
+    gs_arena *arena = gs_arena_new();
+    int n = 0, cap = 0;
+    gs_status st = GS_OK;
+
+    for (int i = 0; i < gs_store_count(r->store); i++) {
+        if (!is_watched(r, i)) continue;
+        for (size_t k = 0; k < GS_COUNT(kinds); k++) GS_PUSH(names, n, cap, gs_arena_printf(arena, "%s.%s", gs_store_name(r->store, i), kinds[k]));
+    }
+    if (n > 0) st = gs_metrics_open(r->dir, r->system->watched + 1, names, n, from, &r->watched);
+    free(names);
+    gs_arena_free(arena);
+    return st;
+}
+
 gs_status gs__report_open(gs__run *r, bool resume)
 {
     const char *names[MAX_COLUMNS];
@@ -44,6 +72,7 @@ gs_status gs__report_open(gs__run *r, bool resume)
     TRY(gs_metrics_open(r->dir, "metrics", names, n, from, &r->metrics));
     n = epoch_columns(r->system, names);
     TRY(gs_metrics_open(r->dir, "epochs", names, n, from, &r->epochs));
+    TRY(open_watched(r, from));
     if (gs_config_bool(r->setup->config, "log", "events")) TRY(gs_events_open(events, resume ? r->at.step + 1 : 0, &r->events));
 done:
     free(events);
@@ -54,8 +83,9 @@ void gs__report_close(gs__run *r)
 {
     gs_metrics_close(r->metrics);
     gs_metrics_close(r->epochs);
+    gs_metrics_close(r->watched);
     gs_events_close(r->events);
-    r->metrics = r->epochs = NULL;
+    r->metrics = r->epochs = r->watched = NULL;
     r->events = NULL;
 }
 
@@ -204,6 +234,44 @@ gs_status gs__report_epoch(gs__run *r)
     }
     if (gs_config_bool(r->setup->config, "log", "plots")) charts(r);
     return write_line(r, &line);
+}
+
+/* ---- watched tensors ---- */
+
+gs_status gs__report_watched(gs__run *r)
+{
+    double *line = NULL;
+    float *v = NULL;
+    int n = 0, cap = 0;
+    gs_status st = GS_OK;
+
+    if (!r->watched) return GS_OK;
+    for (int i = 0; i < gs_store_count(r->store); i++) {
+        const size_t count = (size_t)gs_shape_count(gs_store_shape(r->store, i));
+        double lo = INFINITY, hi = -INFINITY, sum = 0;
+
+        if (!is_watched(r, i)) continue;
+        v = gs_try_alloc(count, sizeof *v, gs_store_name(r->store, i));
+        TRY(v ? GS_OK : GS_ENOMEM);
+        TRY(gs_store_read(r->store, i, v));
+        for (size_t k = 0; k < count; k++) {
+            lo = fmin(lo, v[k]);
+            hi = fmax(hi, v[k]);
+            sum += v[k];
+        }
+        GS_PUSH(line, n, cap, lo);
+        GS_PUSH(line, n, cap, sum / (double)count);
+        GS_PUSH(line, n, cap, hi);
+        scalar(r, r->system->watched + 1, gs_store_name(r->store, i), sum / (double)count);
+        free(v);
+        v = NULL;
+    }
+    st = gs_metrics_write(r->watched, r->at.step, line);
+    if (st != GS_OK) gs__fail_with_checkpoint(r, st);
+done:
+    free(v);
+    free(line);
+    return st;
 }
 
 /* ---- grids ---- */

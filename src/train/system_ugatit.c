@@ -173,6 +173,7 @@ const gs_system gs_system_ugatit = {
     .networks = networks,
     .metrics = metrics,
     .n_metrics = GS_UGATIT_METRICS,
+    .watched = ".rho",
     .rows = gs_ugatit_config_rows,
     .presets = presets,
     .open = open_ugatit,

@@ -210,7 +210,10 @@ static gs_status loop(gs__run *r)
 
         TRY(one_step(r));
         ends = r->at.batch == batches;
-        if (grid_every > 0 && r->at.step % grid_every == 0) TRY(gs__report_grid(r, "batch", 8, r->at.step));
+        if (grid_every > 0 && r->at.step % grid_every == 0) {
+            TRY(gs__report_watched(r));
+            TRY(gs__report_grid(r, "batch", 8, r->at.step));
+        }
         if (ends) TRY(end_of_epoch(r));
         if (every > 0 ? r->at.step % every == 0 : ends) TRY(gs__state_save(r));
         /* The first step of a process waits for drivers that build kernels when they first run: it tells nothing of the rest. */

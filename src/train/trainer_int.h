@@ -43,6 +43,7 @@ typedef struct gs__run {
 
     gs__show show;
     gs_metrics *metrics, *epochs;
+    gs_metrics *watched;     /* NULL: the system watches nothing */
     gs_events *events;
     char grid_path[4096];    /* the newest grid */
     int64_t grid_step;
@@ -89,6 +90,8 @@ void gs__report_close(gs__run *r);
 gs_status gs__report_line(gs__run *r, const char *text);
 /* After a step: the log line of its batch. metrics: of this batch. */
 gs_status gs__report_batch(gs__run *r, const float *metrics);
+/* Every sample.sample_interval_batches steps: a line of the tensors that the system watches. Not at a run's end, where an interrupted one would differ. */
+gs_status gs__report_watched(gs__run *r);
 /* After an epoch, the position being at the next: line of means, charts. */
 gs_status gs__report_epoch(gs__run *r);
 /* Draws the grid of samples: samples/<kind>_<number with so many digits>.png. A picture that cannot be written is a warning:
