@@ -15,6 +15,13 @@ static void assert_near(const char *what, double got, double want, double tol)
     if (!(fabs(got - want) <= tol * fmax(1e-30, fabs(want)))) fail_msg("%s: got %.9g, wanted %.9g within %g of it", what, got, want, tol);
 }
 
+static bool ends(const char *name, const char *end)
+{
+    const size_t a = strlen(name), b = strlen(end);
+
+    return a >= b && strcmp(name + a - b, end) == 0;
+}
+
 static gs_ugatit_opts options(int size, int ch, int n_res, bool light)
 {
     gs_ugatit_opts o;
@@ -182,6 +189,20 @@ static void work_of_a_pass(void **state)
     assert_near("multiply-adds", gs_plan_get_stats(p).flops / 2, 52504560128.0, 2e-3);
     gs_plan_free(p);
     gs_graph_free(g);
+    for (int local = 0; local < 2; local++) {
+        double sigma = 0; /* spectral norms multiply each weight once more */
+        gs_ugatit_score s;
+
+        g = gs_graph_new();
+        s = gs_ugatit_discriminator(g, &o, local ? "disLB" : "disGB", picture(g, &o, "x"), NULL);
+        gs_output(g, "logit", s.logit);
+        gs_output(g, "cam_logit", s.cam_logit);
+        assert_ok(gs_compile(g, null, NULL, &(gs_compile_opts){ .off = "", .dry_run = true }, &p));
+        for (int k = 0; k < g->n_vars; k++) sigma += ends(g->vars[k]->name, ".weight_orig") ? (double)gs_shape_count(g->vars[k]->shape) : 0;
+        assert_near("multiply-adds of a discriminator", gs_plan_get_stats(p).flops / 2, (local ? 3650651136.0 : 4254208000.0) + sigma, 2e-4);
+        gs_plan_free(p);
+        gs_graph_free(g);
+    }
     gs_device_close(null);
 }
 
@@ -228,13 +249,6 @@ static void fill(const char *key, double scale, bool unit, float *out, int64_t n
         out[i] = (float)(v * scale);
     }
     for (int64_t i = 0; unit && i < n; i++) out[i] = (float)(out[i] / sqrt(norm));
-}
-
-static bool ends(const char *name, const char *end)
-{
-    const size_t a = strlen(name), b = strlen(end);
-
-    return a >= b && strcmp(name + a - b, end) == 0;
 }
 
 /* Weights, biases and spectral vectors by the rule; rho, gamma and beta of norms keep their starts. */
@@ -285,6 +299,44 @@ static double grad_norm(golden_exec *e, gs_graph *g, const char *parameter)
 
 typedef struct expected { const char *name; double value[3]; } expected;
 
+/* What more is known of the light form's first step: scores of each discriminator on pictures and by its classifier, in its own phase and in the
+ * generators'; gradients of three of its weights; the translation's first pixel. */
+static void first_step_in_detail(golden_exec *e, gs_graph *g)
+{
+    static const expected loss[] = {
+        { "loss.D_ad_loss_GA", { 0.95184622 } }, { "loss.D_ad_cam_loss_GA", { 0.99739151 } }, { "loss.D_ad_loss_LA", { 1.1559688 } },
+        { "loss.D_ad_cam_loss_LA", { 0.64636095 } }, { "loss.D_ad_loss_GB", { 0.88883540 } }, { "loss.D_ad_cam_loss_GB", { 1.0610336 } },
+        { "loss.D_ad_loss_LB", { 1.0181237 } }, { "loss.D_ad_cam_loss_LB", { 0.63385381 } },
+        { "loss.G_ad_loss_GA", { 0.92926273 } }, { "loss.G_ad_cam_loss_GA", { 0.95932487 } }, { "loss.G_ad_loss_LA", { 1.1418390 } },
+        { "loss.G_ad_cam_loss_LA", { 0.77244399 } }, { "loss.G_ad_loss_GB", { 0.86352766 } }, { "loss.G_ad_cam_loss_GB", { 0.96086548 } },
+        { "loss.G_ad_loss_LB", { 1.0016794 } }, { "loss.G_ad_cam_loss_LB", { 0.80244013 } },
+    };
+    static const expected norm[] = {
+        { "disGA.model.1.weight_orig", { 0.56337536 } }, { "disGA.gap_fc.weight_orig", { 1.1934972 } }, { "disLB.conv.weight_orig", { 2.5847166 } },
+    };
+    static const double pixel[3] = { 0.47687096, -0.36184639, -0.16262994 };
+    float *fake = gs_xalloc(3 * 96 * 96 * sizeof *fake);
+
+    for (size_t i = 0; i < GS_COUNT(loss); i++) assert_near(loss[i].name, fetch(e, loss[i].name), loss[i].value[0], 5e-5);
+    for (size_t i = 0; i < GS_COUNT(norm); i++) assert_near(norm[i].name, grad_norm(e, g, norm[i].name), norm[i].value[0], 2e-4);
+    assert_ok(golden_exec_fetch(e, "out.fake_A2B", fake));
+    for (int c = 0; c < 3; c++) assert_near("first pixel of the translation", fake[c * 96 * 96], pixel[c], 1e-4);
+    free(fake);
+}
+
+/* After the third step: AdaLIN's rho has moved by about three times the rate, ILN's stays at its bound where it would fall. */
+static void rho_after_three(golden_exec *e)
+{
+    static const double adalin[4] = { 0.89968827, 0.89968485, 0.90029035, 0.89970004 }, iln[4] = { 0, 0, 0, 0.00030389 };
+    float a[32], b[16];
+
+    assert_ok(golden_exec_read(e, "genA2B.UpBlock1_1.norm1.rho", a));
+    assert_ok(golden_exec_read(e, "genA2B.UpBlock2.3.rho", b));
+    for (int i = 0; i < 4; i++) { /* each within a fiftieth of its way */
+        if (!(fabs(a[i] - adalin[i]) < 6e-6 && fabs(b[i] - iln[i]) < 6e-6)) fail_msg("rho %d: AdaLIN %.8f, ILN %.8f", i, (double)a[i], (double)b[i]);
+    }
+}
+
 static void three_steps(bool light, const expected *loss, int n_loss, const expected *norm, int n_norm)
 {
     const gs_ugatit_opts o = options(96, 8, 2, light);
@@ -317,8 +369,10 @@ static void three_steps(bool light, const expected *loss, int n_loss, const expe
             assert_ok(golden_exec_fetch(e, "out.fake_A2B_cam_logit", logit));
             assert_near("gap logit", logit[0], -0.55179555, 2e-5);
             assert_near("gmp logit", logit[1], 1.8944526, 2e-5);
+            if (light) first_step_in_detail(e, g);
         }
     }
+    if (light) rho_after_three(e);
     printf("%s: losses of three steps differ by %.2g at most\n", light ? "light" : "full", worst);
     golden_exec_free(e);
     gs_graph_free(g);
@@ -362,18 +416,20 @@ static void three_steps_full(void **state)
 
 /* ---- properties ---- */
 
-/* Residual branches end in a norm with zero mean, so the average head sees what it saw before them: near 0.4
+/* Residual branches end in a norm with zero mean, so the average head sees what it saw before them, with three blocks the same as with one: near 0.4
  * for every picture. */
 static void average_pool_is_blind(void **state)
 {
     const gs_ugatit_opts o = options(96, 8, 3, true);
     gs_graph *g = gs_graph_new();
     gs_node *x = picture(g, &o, "x");
-    const gs_ugatit_fake f = gs_ugatit_generator(g, &o, "genA2B", x);
-    float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), mean[32];
+    const gs_ugatit_opts one = options(96, 8, 1, true);
+    const gs_ugatit_fake f = gs_ugatit_generator(g, &o, "genA2B", x), short_ = gs_ugatit_generator(g, &one, "genA2B", x);
+    float *v = gs_xalloc(3 * 96 * 96 * sizeof *v), mean[32], mean_one[32];
     golden_exec *e;
 
     (void)state;
+    gs_output(g, "mean_one", gs_mean(short_.down, GS_AXIS(2) | GS_AXIS(3), false));
     gs_output(g, "mean", gs_mean(f.down, GS_AXIS(2) | GS_AXIS(3), false));
     assert_ok(golden_exec_new(g, device, &e));
     for (int p = 0; p < 2; p++) {
@@ -381,7 +437,9 @@ static void average_pool_is_blind(void **state)
         assert_ok(golden_exec_feed(e, "x", v));
         assert_ok(golden_exec_run(e, 0, 0));
         assert_ok(golden_exec_fetch(e, "mean", mean));
+        assert_ok(golden_exec_fetch(e, "mean_one", mean_one));
         for (int c = 0; c < 32; c++) {
+            assert_true(fabs(mean[c] - mean_one[c]) < 1e-6);
             if (!(fabs(mean[c] - 0.3989) < 0.06)) fail_msg("channel %d of picture %d has mean %g", c, p, (double)mean[c]);
         }
     }
@@ -390,8 +448,144 @@ static void average_pool_is_blind(void **state)
     free(v);
 }
 
-/* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by
- * hinge, ln 2 by cross entropy. */
+/* AdaLIN and its gradients by numbers computed in double precision; at the ends of rho it is an instance and a layer norm. */
+static void adalin_alone(void **state)
+{
+    static const double y0[] = { -0.53271047, -0.43158248, -0.41966709 }, dbeta[] = { -1.58483203, 2.24865217, -3.27748785, 2.25149564, -2.47146620, 2.29160522 };
+    static const double dgamma[] = { -4.38817949, 0.58225828, 2.74249543, -5.83030610, -2.89880438, -0.62367999 };
+    static const double drho[] = { 0.32679788, -0.27203313, -0.04686904 };
+    static const float rho_values[3][3] = { { 0.9f, 0.5f, 0.1f }, { 1, 1, 1 }, { 0, 0, 0 } };
+    gs_graph *graph = gs_graph_new();
+    gs_node *x = gs_input(graph, "x", GS_SHAPE(2, 3, 4, 4), GS_F32), *gamma = gs_input(graph, "gamma", GS_SHAPE(2, 3), GS_F32);
+    gs_node *beta = gs_input(graph, "beta", GS_SHAPE(2, 3), GS_F32), *rho = gs_input(graph, "rho", GS_SHAPE(1, 3, 1, 1), GS_F32);
+    gs_node *g = gs_input(graph, "g", GS_SHAPE(2, 3, 4, 4), GS_F32), *y = gs_adalin(x, gamma, beta, rho, 1e-5, GS_UNBIASED), *d[4], *given[2], *plain;
+    static const char *const outputs[] = { "dx", "dgamma", "dbeta", "drho" }, *const inputs[] = { "x", "g", "gamma", "beta" };
+    float v[96], out[96], other[96], small[6];
+    double sum = 0, norm = 0;
+    golden_exec *e;
+
+    (void)state;
+    gs_grad(gs_sum(gs_mul(y, g), GS_ALL, false), (gs_node *[]){ x, gamma, beta, rho }, 4, d);
+    gs_output(graph, "y", y);
+    for (int i = 0; i < 4; i++) gs_output(graph, outputs[i], d[i]);
+    gs_output(graph, "biased", gs_adalin(x, gamma, beta, rho, 1e-5, GS_BIASED));
+    given[0] = gs_reshape(gamma, GS_SHAPE(2, 3, 1, 1)), given[1] = gs_reshape(beta, GS_SHAPE(2, 3, 1, 1));
+    plain = gs_instance_norm(x, NULL, NULL, 1e-5);
+    gs_output(graph, "instance", gs_add(gs_mul(plain, given[0]), given[1]));
+    plain = gs_group_norm(x, 1, NULL, NULL, 1e-5);
+    gs_output(graph, "layer", gs_add(gs_mul(plain, given[0]), given[1]));
+    assert_ok(golden_exec_new(graph, NULL, &e));
+    for (int i = 0; i < 4; i++) {
+        char key[16];
+
+        snprintf(key, sizeof key, "adalin_%s", inputs[i]);
+        fill(key, 1, false, v, i < 2 ? 96 : 6);
+        assert_ok(golden_exec_feed(e, inputs[i], v));
+    }
+    for (int k = 0; k < 3; k++) {
+        assert_ok(golden_exec_feed(e, "rho", rho_values[k]));
+        assert_ok(golden_exec_run(e, 0, 0));
+        if (k > 0) { /* 1: instance norm, 0: layer norm */
+            assert_ok(golden_exec_fetch(e, "biased", out));
+            assert_ok(golden_exec_fetch(e, k == 1 ? "instance" : "layer", other));
+            for (int i = 0; i < 96; i++) assert_true(fabs(out[i] - other[i]) < 2e-6);
+            continue;
+        }
+        assert_ok(golden_exec_fetch(e, "y", out));
+        for (int i = 0; i < 96; i++) sum += out[i], norm += (double)out[i] * out[i];
+        for (int c = 0; c < 3; c++) assert_near("y", out[16 * c], y0[c], 1e-6);
+        assert_near("sum of y", sum, -24.03119137, 1e-6);
+        assert_near("norm of y", sqrt(norm), 5.06604849, 1e-6);
+        assert_ok(golden_exec_fetch(e, "dx", out));
+        norm = 0;
+        for (int i = 0; i < 96; i++) norm += (double)out[i] * out[i];
+        assert_near("norm of dx", sqrt(norm), 3.41673333, 1e-6);
+        assert_near("last of dx", out[95], 0.97355811, 1e-6);
+        assert_ok(golden_exec_fetch(e, "dgamma", small));
+        for (int i = 0; i < 6; i++) assert_near("dgamma", small[i], dgamma[i], 1e-6);
+        assert_ok(golden_exec_fetch(e, "dbeta", small));
+        for (int i = 0; i < 6; i++) assert_near("dbeta", small[i], dbeta[i], 1e-6);
+        assert_ok(golden_exec_fetch(e, "drho", small));
+        for (int i = 0; i < 3; i++) assert_near("drho", small[i], drho[i], 1e-6);
+    }
+    golden_exec_free(e);
+    gs_graph_free(graph);
+}
+
+/* Classifiers of generators that know nothing cost 1000 x 2 ln 2 a head: the plateau of the G loss is one of them. */
+static void cam_at_chance(void **state)
+{
+    gs_ugatit_opts o = options(96, 2, 1, true);
+    gs_graph *g = gs_graph_new();
+    float *v = gs_xalloc(3 * 32 * 32 * sizeof *v), m[GS_UGATIT_METRICS], zeros[8] = { 0 };
+    const float lr = 0;
+    golden_exec *e;
+
+    (void)state;
+    o.size = 32, o.d_global_layers = 4, o.d_local_layers = 3;
+    assert_ok(gs_ugatit_build_step(g, &o, 1, false));
+    assert_ok(golden_exec_new(g, NULL, &e));
+    for (int d = 0; d < 2; d++) {
+        fill(d ? "b" : "a", 1, false, v, 3 * 32 * 32);
+        assert_ok(golden_exec_feed(e, d ? "real_B" : "real_A", v));
+        assert_ok(golden_exec_write(e, d ? "genA2B.gap_fc.weight" : "genB2A.gap_fc.weight", zeros));
+        assert_ok(golden_exec_write(e, d ? "genA2B.gmp_fc.weight" : "genB2A.gmp_fc.weight", zeros));
+    }
+    assert_ok(golden_exec_feed(e, "lr", &lr));
+    assert_ok(golden_exec_run(e, 0, 0));
+    assert_ok(golden_exec_fetch(e, "metrics", m));
+    assert_near("average heads", m[GS_UGATIT_CAM_GAP], 2000 * log(2), 1e-6);
+    assert_near("max heads", m[GS_UGATIT_CAM_GMP], 2000 * log(2), 1e-6);
+    golden_exec_free(e);
+    gs_graph_free(g);
+    free(v);
+}
+
+/* The full form whose FC.0 repeats the light one's weights, divided by a map's pixels, is the light form. */
+static void full_form_contains_light(void **state)
+{
+    enum { SIDE = 16, PIXELS = 3 * SIDE * SIDE, C = 8, MAP = SIDE / 4 * SIDE / 4 };
+    gs_ugatit_opts light = options(96, 2, 1, true), full;
+    gs_graph *g = gs_graph_new();
+    float x[PIXELS], a[PIXELS], b[PIXELS], fc[C * C], wide[C * C * MAP];
+    golden_exec *e;
+    double worst = 0;
+
+    (void)state;
+    light.size = SIDE;
+    full = light;
+    full.light = false;
+    gs_output(g, "light", gs_ugatit_generator(g, &light, "genA2B", picture(g, &light, "x")).image);
+    gs_output(g, "full", gs_ugatit_generator(g, &full, "genB2A", picture(g, &light, "x2")).image);
+    assert_ok(golden_exec_new(g, NULL, &e));
+    fill("x", 1, false, x, PIXELS);
+    assert_ok(golden_exec_feed(e, "x", x));
+    assert_ok(golden_exec_feed(e, "x2", x));
+    for (int i = 0; i < g->n_vars; i++) { /* one's weights into the other */
+        const gs_var *v = g->vars[i];
+        float *w;
+        char name[96];
+
+        if (strncmp(v->name, "genA2B.", 7) != 0 || strcmp(v->name, "genA2B.FC.0.weight") == 0) continue;
+        w = gs_xalloc((size_t)gs_shape_count(v->shape) * sizeof *w);
+        snprintf(name, sizeof name, "genB2A.%s", v->name + 7);
+        assert_ok(golden_exec_read(e, v->name, w));
+        assert_ok(golden_exec_write(e, name, w));
+        free(w);
+    }
+    assert_ok(golden_exec_read(e, "genA2B.FC.0.weight", fc));
+    for (int i = 0; i < C * C * MAP; i++) wide[i] = fc[i / MAP] / MAP;
+    assert_ok(golden_exec_write(e, "genB2A.FC.0.weight", wide));
+    assert_ok(golden_exec_run(e, 0, 0));
+    assert_ok(golden_exec_fetch(e, "light", a));
+    assert_ok(golden_exec_fetch(e, "full", b));
+    for (int i = 0; i < PIXELS; i++) worst = fmax(worst, fabs(a[i] - b[i]));
+    if (worst > 1e-6) fail_msg("pictures differ by %g", worst);
+    golden_exec_free(e);
+    gs_graph_free(g);
+}
+
+/* All scores begin near 0. The discriminators' 16 terms then cost 1/2 each on the mean by least squares, 1 by hinge, ln 2 by cross entropy. */
 static void first_losses(void **state)
 {
     static const double want[] = { [GS_GAN_LSGAN] = 8, [GS_GAN_HINGE] = 16, [GS_GAN_BCE] = 16 * 0.693147 };
@@ -547,6 +741,9 @@ int main(void)
         cmocka_unit_test(three_steps_light),
         cmocka_unit_test(three_steps_full),
         cmocka_unit_test(average_pool_is_blind),
+        cmocka_unit_test(adalin_alone),
+        cmocka_unit_test(cam_at_chance),
+        cmocka_unit_test(full_form_contains_light),
         cmocka_unit_test(first_losses),
         cmocka_unit_test(rho_is_clipped),
         cmocka_unit_test(critic_steps),
