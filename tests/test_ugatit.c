@@ -122,8 +122,9 @@ static void folders_with_bad_pictures(void **state)
     assert_int_equal(gs_pictures_count(p), 3);
     assert_non_null(strstr(warned, "left out: "));
     assert_non_null(strstr(warned, "broken.png"));
+    assert_non_null(strstr(warned, "mixed: passed over, since they do not end in .png, .jpg or .jpeg: 1")); /* notes.txt */
     gs_pictures_free(p);
-    assert_fails(gs_pictures_open(empty, &o, &p), GS_EFORMAT, "a domain needs at least one picture");
+    assert_fails(gs_pictures_open(empty, &o, &p), GS_EFORMAT, "but 1 of other kinds: a domain needs at least one picture");
     assert_fails(gs_pictures_open(bad, &o, &p), GS_EFORMAT, "none of its 1 pictures can be read");
     assert_fails(gs_pictures_open(missing, &o, &p), GS_EIO, "no such folder");
     free(mixed), free(empty), free(bad), free(missing);

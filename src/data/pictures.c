@@ -121,7 +121,12 @@ gs_status gs_pictures_open(const char *dir, const gs_pictures_opts *o, gs_pictur
     if (o->channels != 1 && o->channels != 3) TRY(gs_fail(GS_EINVAL, "%s: pictures of %d channels: 1 or 3", dir, o->channels));
     TRY(gs_dir_exists(dir) ? GS_OK : gs_fail(GS_EIO, "%s: no such folder; it should hold the pictures of one domain", dir));
     TRY(gs__picture_list(&p->list, dir));
+    if (p->list.n == 0 && p->list.ignored > 0) {
+        TRY(gs_fail(GS_EFORMAT, "%s: no .png, .jpg or .jpeg files in this folder, but %d of other kinds: a domain needs at least one picture; convert them "
+                                "to PNG", dir, p->list.ignored));
+    }
     if (p->list.n == 0) TRY(gs_fail(GS_EFORMAT, "%s: no .png, .jpg or .jpeg files in this folder: a domain needs at least one picture", dir));
+    if (p->list.ignored > 0) gs_warn("%s: passed over, since they do not end in .png, .jpg or .jpeg: %d", dir, p->list.ignored);
     while (o->max_items && p->list.n > o->max_items) free(p->list.files[--p->list.n].path);
     n = p->list.n;
     p->held = gs_xalloc((size_t)n * sizeof *p->held);
