@@ -19,25 +19,29 @@ GS_FN int pixel(int i, int n)
     return i >= 0 && i < n ? i : -1;
 }
 
-/* y (planes,yh,yw) = x (planes,xh,xw) moved by (top, left). One item a row. */
+/* y (planes,yh,yw) = x (planes,xh,xw) moved by (top, left). One item a row. The middle is copied eight at a time, all loaded before they are
+ * stored: compilers make vectors of these, and none of a loop over a row of few. */
 __kernel void pad_planes(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int yh,
                          const int yw, const int xh, const int xw, const int top, const int left)
 {
-    const int at = get_global_id(0);
-    int h;
+    const int at = get_global_id(0), end = min(xw, yw - left);
+    int h, v = 0;
 
     if (at >= rows) return;
     h = pixel(at % yh - top, xh);
     y += y0 + (ulong)at * yw;
     if (h < 0) {
-        for (int v = 0; v < yw; v++) y[v] = 0.0f;
+        for (v = 0; v < yw; v++) y[v] = 0.0f;
         return;
     }
     x += x0 + ((ulong)(at / yh) * xh + h) * xw;
-    for (int v = 0; v < yw; v++) {
-        const int from = v - left;
+    for (int i = 0; i < left; i++) y[i] = pixel(i - left, xw) < 0 ? 0.0f : x[pixel(i - left, xw)];
+    for (int i = left + xw; i < yw; i++) y[i] = pixel(i - left, xw) < 0 ? 0.0f : x[pixel(i - left, xw)];
+    y += left;
+    for (; v + 8 <= end; v += 8) {
+        const float a = x[v], b = x[v + 1], c = x[v + 2], d = x[v + 3], e = x[v + 4], f = x[v + 5], g = x[v + 6], i = x[v + 7];
 
-        if (from < 0 || from >= xw) y[v] = pixel(from, xw) < 0 ? 0.0f : x[pixel(from, xw)];
+        y[v] = a, y[v + 1] = b, y[v + 2] = c, y[v + 3] = d, y[v + 4] = e, y[v + 5] = f, y[v + 6] = g, y[v + 7] = i;
     }
-    for (int v = 0; v < xw && v + left < yw; v++) y[left + v] = x[v];
+    for (; v < end; v++) y[v] = x[v];
 }
