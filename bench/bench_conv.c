@@ -20,6 +20,10 @@ static const struct { int n, c, h, o, k, s, p; const char *what; } shapes[] = {
     { 1, 64, 128, 3, 7, 1, 3, "7x7, to a picture" },
     { 1, 3, 256, 64, 4, 2, 1, "4x4, from a picture" },
     { 16, 512, 8, 512, 1, 1, 0, "1x1" },
+    { 1, 512, 64, 256, 1, 1, 0, "1x1, ugatit" },
+    { 1, 64, 256, 128, 3, 2, 1, "3x3 stride 2, ugatit" },
+    { 1, 512, 8, 1024, 4, 1, 1, "4x4, ugatit_256 D" },
+    { 1, 64, 24, 64, 3, 1, 1, "3x3, ugatit_96" },
 };
 
 static gs_status prepare(gs_device *d, const char *form, size_t s, int op, gs_graph **graph, gs_plan **out)

@@ -209,6 +209,12 @@ static void conv_cpu(void **state)
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     convolutions("cpu");
 }
+static void conv_own(void **state)
+{
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    convolutions("own");
+}
 static void conv_few(void **state)
 {
     (void)state;
@@ -224,6 +230,12 @@ static void conv_forms(void **state)
     static const struct { const char *form; int op, n, c, h, o, k, s, p; const char *kernel; } t[] = {
         { "cpu", 0, 2, 8, 40, 33, 3, 1, 1, "conv_cpu" }, { "cpu", 0, 2, 8, 40, 3, 3, 1, 1, "conv_slim_cpu" },
         { "tile", 0, 2, 8, 9, 33, 3, 1, 1, "conv_tile" }, { "direct", 0, 2, 8, 9, 33, 3, 1, 1, "conv2d_direct" },
+        { "cpu", 0, 2, 2, 9, 47, 3, 1, 1, "pack_runs 1x" }, { "cpu", 2, 2, 9, 5, 33, 3, 1, 1, "pack_runs 1x" },
+        { "cpu", 1, 2, 47, 9, 3, 3, 1, 1, "pack_runs -DWINDOW=1" }, { "cpu", 1, 1, 33, 11, 5, 4, 2, 1, "pack_runs -DWINDOW=1" },
+        { "cpu", 2, 3, 9, 4, 33, 3, 1, 0, "pack_runs -DWINDOW=1" }, { "cpu", 1, 2, 47, 9, 6, 1, 1, 0, "pack_rows" },
+        { "cpu", 1, 1, 40, 20, 9, 7, 2, 3, "pack_any" }, { "cpu", 1, 1, 40, 9, 3, 5, 1, 2, "pack_runs 1x" },
+        { "cpu", 2, 2, 17, 12, 33, 1, 1, 0, "-DLAY=1" },      { "own", 0, 1, 15, 5, 33, 3, 1, 1, "-DOWN=1" },
+        { "own", 1, 1, 33, 6, 15, 3, 1, 1, "-DOWN=2" },        { "own", 1, 1, 33, 15, 37, 4, 1, 1, "-DOWN=2" },
         { "", 0, 2, 9, 20, 3, 7, 1, 3, "few_image" },   { "", 1, 2, 3, 40, 9, 4, 2, 1, "few_image" },
         { "", 2, 2, 3, 40, 9, 4, 2, 1, "few_weights_grad" }, { "", 2, 2, 9, 20, 3, 7, 1, 3, "few_weights_grad" },
         { "", 0, 5, 7, 4, 1, 4, 1, 0, "gemm" },         { "", 2, 5, 7, 4, 2, 4, 1, 0, "gemm" } };
@@ -433,6 +445,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(conv_cpu),
+        cmocka_unit_test(conv_own),
         cmocka_unit_test(conv_few),
         cmocka_unit_test(winograd),
         cmocka_unit_test(winograd_off),

@@ -69,6 +69,28 @@ static gs_status direct_emit(gs_plan *p, const gs_problem *q, const gs_variant *
 /* ---- cl/conv_cpu.cl and cl/conv_tile.cl ---- */
 
 static bool cpu_can(const gs_device *d, const gs_problem *q) { return gs__cpu_forms(&d->info) && gs__conv_gemm_can(&q->conv, true); }
+
+enum { OWN_POSITIONS = 192 }; /* that one item takes */
+
+/* Items that pack the panels they use: accumulators and a block of a panel in local memory, and by x no more taps than a vector has lanes. */
+static bool own_can(const gs_device *d, const gs_problem *q)
+{
+    const gs_conv *c = &q->conv;
+
+    return cpu_can(d, q) && d->info.local_memory >= 48 << 10 &&
+           (c->kind == GS_CONV_Y || (c->kind == GS_CONV_DX && c->sh * c->sw == 1 && c->kh * c->kw <= 16));
+}
+
+/* Where that is once for all, and no turn has idle lanes: few positions, by y or with windows of 16 taps. */
+static bool own_pays(const gs_device *d, const gs_problem *q, const gs_variant *v)
+{
+    const gs_conv *c = &q->conv;
+
+    (void)d, (void)v;
+    if (c->kind == GS_CONV_Y) return (int64_t)c->n * c->yh * c->yw <= OWN_POSITIONS;
+    return (int64_t)c->n * c->xh * c->xw <= OWN_POSITIONS && c->kh * c->kw == 16;
+}
+
 static bool tile16_can(const gs_device *d, const gs_problem *q) { return d->info.max_group >= 256 && gs__conv_gemm_can(&q->conv, false); }
 
 static bool tile8_can(const gs_device *d, const gs_problem *q)
@@ -93,6 +115,7 @@ const gs_variant gs__conv_variants[] = {
     { "few", 0, false, gs__conv_few_can, gs__conv_few },       /* CPUs, few channels on one side */
     { "winograd:4", 4, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "winograd:2", 2, false, gs__conv_winograd_small_can, gs__conv_winograd, gs__conv_winograd_pays },
+    { "own", 0, false, own_can, cpu_emit, own_pays },
     { "cpu:4", 4, false, cpu_can, cpu_emit },
     { "cpu:1", 1, true, cpu_can, cpu_emit },
     { "cpu:2", 2, true, cpu_can, cpu_emit },

@@ -3,7 +3,8 @@
  * other operand packed in panels. */
 #include "plan/lower_int.h"
 
-enum { MR = 12, NR = 32, BLOCKS = 16, SLIM_ROWS = 64, SLIM_COLUMNS = 4 }; /* as in cl/conv_cpu.cl */
+enum { MR = 12, NR = 32, BLOCKS = 16, KC = 128, SLIM_ROWS = 64, SLIM_COLUMNS = 4 }; /* as in cl/conv_cpu.cl */
+enum { OWN_TILES = 4 }; /* that a panel is packed for, unless there are fewer */
 
 typedef struct digits { /* index = (i0 d1 + i1) d2 + i2; offset = i0 s0 + i1 s1 + i2 s2 + base */
     int64_t d0, d1, d2, s0, s1, s2, base;
@@ -47,34 +48,39 @@ typedef struct product {
     int64_t xg, og, sg;     /* x, out and s by group */
 } product;
 
-/* The operand s in panels of 32 columns. */
-static gs_value *packed(gs_plan *p, const product *a)
-{
-    const int64_t strips = (a->n + NR - 1) / NR, rows = a->groups * strips * count(&a->u);
-    gs_value *y = gs_plan_scratch(p, rows * NR, "panels");
-    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "pack_panels", "%s", "");
-
-    gs_launch_out(l, y);
-    gs_launch_in_at(l, a->s, a->u.base);
-    gs_launch_int(l, rows);
-    gs_launch_int(l, a->n);
-    gs_launch_int(l, count(&a->u));
-    gs_launch_int(l, strips);
-    gs_launch_int(l, a->u.d1);
-    gs_launch_int(l, a->u.d2);
-    gs_launch_int(l, a->u.s0);
-    gs_launch_int(l, a->u.s1);
-    gs_launch_int(l, a->u.s2);
-    gs_launch_int(l, a->sj);
-    gs_launch_int(l, a->sg);
-    gs__grid_items(l, rows);
-    gs_launch_cost(l, 0.0, 8.0 * (double)(rows * NR));
-    return y;
-}
-
 static void ints(gs_launch *l, const int64_t *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) gs_launch_int(l, v[i]);
+}
+
+/* The operand s in panels of 32 columns, by the kernel that reads it in whole vectors. */
+static gs_value *packed(gs_plan *p, const product *a)
+{
+    const digits *u = &a->u;
+    const int64_t strips = (a->n + NR - 1) / NR, depth = count(u), rows = a->groups * strips * depth, terms = u->d1 * u->d2;
+    const int64_t reach = (u->d1 - 1) * u->s1 + (u->d2 - 1) * u->s2;
+    const bool near = u->s2 == 1 && u->s1 == u->d2, whole = near && u->s0 == terms && depth >= 16; /* neighbours: for each k0; all */
+    const int64_t outer = whole ? 1 : u->d0, run = whole ? depth : terms;
+    const bool lie = a->sj == 1, window = !lie && !(near && run >= 16) && reach < 16, runs = !lie && (window || (near && run >= 16));
+    const int64_t all = runs ? a->groups * strips * outer * (window ? 1 : (run + 15) / 16) : rows;
+    const int64_t chunk = GS_MAX((all + 31) / 32 / GS_MAX(1, gs_plan_device(p)->compute_units), 16);
+    gs_value *y = gs_plan_scratch(p, rows * NR, "panels");
+    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", lie ? "pack_rows" : runs ? "pack_runs" : "pack_any", "%s%s", window ? "-DWINDOW=1" : "",
+                                 window && !near ? " -DAPART=1" : "");
+
+    gs_launch_out(l, y);
+    gs_launch_in_at(l, a->s, u->base);
+    ints(l, (const int64_t[]){ all, chunk }, lie || runs ? 2 : 1);
+    if (runs) ints(l, (const int64_t[]){ a->s->count - u->base, a->n, strips, outer, window ? 16 : run }, 5);
+    else ints(l, (const int64_t[]){ a->n, depth, strips }, 3);
+    if (runs && !window) ints(l, (const int64_t[]){ run, 1, u->s0, 0, 0 }, 5);
+    else ints(l, (const int64_t[]){ u->d1, u->d2, u->s0, u->s1, u->s2 }, 5);
+    if (!lie) gs_launch_int(l, a->sj);
+    gs_launch_int(l, a->sg);
+    if (runs || lie) gs_launch_grid(l, (size_t)((all + chunk - 1) / chunk), 1, 1, 1, 1, 1);
+    else gs__grid_items(l, rows);
+    gs_launch_cost(l, 0.0, 8.0 * (double)(rows * NR));
+    return y;
 }
 
 static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base, bool adds)
@@ -91,20 +97,40 @@ static void operands(gs_launch *l, const product *a, gs_value *s, int64_t s_base
 /* -DRS: rows come in runs of four that lie 1 or 2 elements apart. */
 static int run_step(const product *a) { return a->r.d2 % 4 == 0 && (a->r.s2 == 1 || a->r.s2 == 2) ? (int)a->r.s2 : 0; }
 
-static void cpu_blocks(gs_plan *p, const product *a, int most_across)
+/* -DLAY: rows are planes and terms are whole lines of them, in runs of 16 that no picture's end cuts. */
+static bool lays(const product *a)
 {
-    const int64_t m = count(&a->r), depth = count(&a->q), strips = (a->n + NR - 1) / NR;
+    return a->r.d1 == 1 && a->r.d2 == 1 && a->q.s2 == 1 && a->q.s1 == a->q.d2 && a->q.d1 * a->q.d2 % 16 == 0;
+}
+
+/* How an item packs its own panel (-DOWN): all terms are neighbours, or those of each k0. 0: it cannot. */
+static int own_form(const product *a)
+{
+    const digits *u = &a->u;
+
+    if (u->s2 != 1 || u->s1 != u->d2 || !count(u)) return 0;
+    return u->s0 == u->d1 * u->d2 ? 1 : u->d1 * u->d2 <= 16 ? 2 : 0;
+}
+
+/* param: the most strips of 32 columns an item works on; 0: one, whose panel it packs itself. */
+static void cpu_blocks(gs_plan *p, const product *a, int param)
+{
+    const int64_t m = count(&a->r), depth = count(&a->q), strips = (a->n + NR - 1) / NR, terms = a->u.d1 * a->u.d2;
     const int64_t all = (m + MR - 1) / MR; /* tiles */
     const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units); /* groups, for an even load */
-    int64_t across = GS_MIN(strips, most_across), tiles = GS_MIN(all, BLOCKS / across);
-    gs_value *panel = depth ? packed(p, a) : a->x;
-    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d -DOS=%d", run_step(a), a->o.d2 % 4 == 0 && a->o.s2 == 1);
+    const int own = param ? 0 : own_form(a);
+    int64_t across = own ? 1 : GS_MIN(strips, GS_MAX(param, 1)), tiles = GS_MIN(all, BLOCKS / across);
+    gs_value *panel = depth && !own ? packed(p, a) : own ? a->s : a->x;
+    gs_launch *l = gs_launch_new(p, "conv_cpu.cl", "conv_cpu", "-DRS=%d -DOS=%d%s%s", run_step(a), a->o.d2 % 4 == 0 && a->o.s2 == 1,
+                                 lays(a) ? " -DLAY=1" : "", own == 1 ? " -DOWN=1" : own ? " -DOWN=2" : "");
 
-    while (tiles > 1 && (strips + across - 1) / across * ((all + tiles - 1) / tiles) * a->groups < want) tiles--;
+    while (tiles > (own ? OWN_TILES : 1) && (strips + across - 1) / across * ((all + tiles - 1) / tiles) * a->groups < want) tiles--;
     while (across > 1 && (strips + across - 1) / across * all * a->groups < want) across--;
-    operands(l, a, panel, 0, false);
+    operands(l, a, panel, own ? a->u.base : 0, false);
     ints(l, (const int64_t[]){ m, a->n, depth, tiles, across, a->r.d1, a->r.d2, a->r.s0, a->r.s1, a->r.s2, a->o.s0, a->o.s1, a->o.s2,
                                a->tj, a->q.d1, a->q.d2, a->q.s0, a->q.s1, a->q.s2, a->xg, a->og, strips }, 22);
+    if (own)
+        ints(l, (const int64_t[]){ a->s->count - a->u.base, own == 1 ? KC : KC / terms * terms, a->u.s0, a->u.s1, a->u.s2, a->sj, a->sg }, 7);
     gs_launch_grid(l, (size_t)((strips + across - 1) / across), (size_t)((all + tiles - 1) / tiles), (size_t)a->groups, 1, 1, 1);
 }
 
