@@ -451,7 +451,8 @@ static void average_pool_is_blind(void **state)
 /* AdaLIN and its gradients by numbers computed in double precision; at the ends of rho it is an instance and a layer norm. */
 static void adalin_alone(void **state)
 {
-    static const double y0[] = { -0.53271047, -0.43158248, -0.41966709 }, dbeta[] = { -1.58483203, 2.24865217, -3.27748785, 2.25149564, -2.47146620, 2.29160522 };
+    static const double y0[] = { -0.53271047, -0.43158248, -0.41966709 };
+    static const double dbeta[] = { -1.58483203, 2.24865217, -3.27748785, 2.25149564, -2.47146620, 2.29160522 };
     static const double dgamma[] = { -4.38817949, 0.58225828, 2.74249543, -5.83030610, -2.89880438, -0.62367999 };
     static const double drho[] = { 0.32679788, -0.27203313, -0.04686904 };
     static const float rho_values[3][3] = { { 0.9f, 0.5f, 0.1f }, { 1, 1, 1 }, { 0, 0, 0 } };

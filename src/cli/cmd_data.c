@@ -37,8 +37,8 @@ static gs_status make(const cli_args *a)
     }
     if (!set) {
         near = gs_nearest(name, names, (int)GS_COUNT(drawn));
-        return gs_fail(GS_EUSAGE, "data make: there is no drawn data set \"%.40s\"; there are: digits, faces, shapes%s%s%s", name, near ? " (did you mean " : "",
-                       near ? near : "", near ? "?)" : "");
+        return gs_fail(GS_EUSAGE, "data make: there is no drawn data set \"%.40s\"; there are: digits, faces, shapes%s%s%s", name,
+                       near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
     }
     if (!dir) return gs_fail(GS_EUSAGE, "data make: where to? -o DIR");
     count = cli_given(a, "count") ? (int)cli_int(a, "count") : set->count;

@@ -77,7 +77,8 @@ typedef struct gs_ugatit_fake {
     gs_node *gamma, *beta; /* (N,4ch); NULL where the norm has no use for them */
 } gs_ugatit_fake;
 
-/* net: "genA2B" or "genB2A", before it "ema_" for the averaged weights. The light form takes any x whose sides are multiples of 4, 8 or more; the full one S x S only. */
+/* net: "genA2B" or "genB2A", before it "ema_" for the averaged weights. The light form takes any x whose sides are multiples of 4, 8 or more; the
+ * full one S x S only. */
 gs_ugatit_fake gs_ugatit_generator(gs_graph *g, const gs_ugatit_opts *o, const char *net, gs_node *x);
 
 typedef struct gs_ugatit_score {

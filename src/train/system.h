@@ -50,7 +50,8 @@ typedef struct gs_system {
     const char *const *networks; /* prefixes of the trained networks, "G." ...; ends with NULL */
     const gs_metric *metrics;    /* in the order of the step's output "metrics" */
     int n_metrics;               /* at most GS_MAX_METRICS */
-    const char *watched;         /* ending of small trained tensors, ".rho": every sample_interval_batches least, mean and largest value of each go to rho.csv; NULL: none */
+    /* Ending of small trained tensors, ".rho": every sample.sample_interval_batches their least, mean and largest values go to rho.csv; NULL: none. */
+    const char *watched;
 
     /* The keys beside the common ones, and the presets of those that are "auto". */
     const gs_config_row *(*rows)(int *n);
