@@ -118,6 +118,48 @@ void linmap_both_lines(__global float *restrict y, const ulong y0, const __globa
     }
 }
 
+/* The same where every row of A and of B has one entry: y[r,c] = a[r] b[c] x[at_a(r),at_b(c)], so lines are copied. -DREP=n: n columns of y for
+ * each of x, of one weight; else columns run_from .. run_to - 1 are neighbours in x too and have one weight, those around them are looked up. */
+#ifndef REP
+#define REP 0
+#endif
+
+__kernel GS_GROUP(1, 1, 1)
+void linmap_copy_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
+                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
+                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
+                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int run_from, const int run_to,
+                       const int per, const int chunk)
+{
+    const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
+    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
+
+    at_a += aa0 + rows_a + 1, weight_a += wa0, at_b += ab0 + rows_b + 1, weight_b += wb0;
+    (void)run_to;
+    for (int o = from; o < to; o++) {
+        for (int r = first; r < last; r++) {
+            const __global float *restrict src = x + x0 + ((ulong)o * h + at_a[r]) * w;
+            __global float *restrict line = y + y0 + ((ulong)o * rows_a + r) * rows_b;
+            const float k = weight_a[r] * weight_b[run_from];
+
+#if REP
+            for (int c = 0; c < w; c++) {
+                const float v = k * src[c];
+
+                GS_UNROLL
+                for (int t = 0; t < REP; t++) line[REP * c + t] = v;
+            }
+#else
+            const int shift = at_b[run_from] - run_from;
+
+            for (int c = 0; c < run_from; c++) line[c] = weight_a[r] * weight_b[c] * src[at_b[c]];
+            for (int c = run_from; c < run_to; c++) line[c] = k * src[c + shift];
+            for (int c = run_to; c < rows_b; c++) line[c] = weight_a[r] * weight_b[c] * src[at_b[c]];
+#endif
+        }
+    }
+}
+
 /* y (planes,R,S) = A x (planes,H,W) B^T; the inner sum runs over the columns. */
 __kernel void linmap_plane(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at_a,
                            const ulong aa0, const __global float *weight_a, const ulong wa0, const __global int *at_b,

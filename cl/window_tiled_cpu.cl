@@ -34,6 +34,30 @@ __kernel void window_argmax(__global int *y, const ulong y0, const __global floa
     }
 }
 
+/* y (rows,OW) = the largest of each window, the one that window_argmax names: the first, and never a NaN behind another element. */
+__kernel void window_max(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int oh,
+                         const int ow)
+{
+    const int row = get_global_id(0), w = ow * TILE;
+
+    (void)oh;
+    if (row >= rows) return;
+    x += x0 + (ulong)row * TILE * w;
+    y += y0 + (ulong)row * ow;
+    _Pragma("clang loop vectorize(assume_safety)")
+    for (int c = 0; c < ow; c++) {
+        float best = x[c * TILE];
+
+        GS_UNROLL
+        for (int t = 1; t < TILE * TILE; t++) {
+            const float v = x[c * TILE + t / TILE * w + t % TILE];
+
+            best = v > best ? v : best;
+        }
+        y[c] = best;
+    }
+}
+
 /* y (rows TILE, W) = g (rows,OW) where the window's index is the cell, else 0. */
 __kernel void window_scatter(__global float *y, const ulong y0, const __global float *g, const ulong g0, const __global int *index,
                              const ulong i0, const int rows, const int oh, const int ow)

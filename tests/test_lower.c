@@ -387,7 +387,7 @@ static void separable_maps(void **state)
         { GS_LM_BILINEAR, 12, 9, 12, 31, "linmap_axis" },     { GS_LM_BILINEAR, 12, 9, 31, 9, "linmap_axis" }, /* one axis stays */
         { GS_LM_ADAPTIVE, 13, 7, 4, 3, "linmap_" },           { GS_LM_NEAREST, 5, 6, 5, 6, "linmap_axis" },
         { GS_LM_NEAREST, 5, 35, 10, 70, "linmap_" },          { GS_LM_NEAREST, 23, 70, 11, 37, "linmap_" } };
-    int both = 0;
+    int both = 0, copied = 0;
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(t); i++)
@@ -403,13 +403,15 @@ static void separable_maps(void **state)
             gs_output(g, "before", y);
             assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
             text = gs_plan_text(p);
-            both += gs_test_contains(text, "linmap_both_lines");
+            copied += gs_test_contains(text, "linmap_copy_lines");
+            both += gs_test_contains(text, "linmap_both_lines") || gs_test_contains(text, "linmap_copy_lines");
             free(text);
             gs_plan_free(p);
             check(g, y, 0, 2e-6, gs__cpu_forms(gs_device_get_info(device)) ? "_lines" : back ? "linmap_" : t[i].kernel, what);
         }
     if (gs__cpu_forms(gs_device_get_info(device))) assert_in_range(both, 6, 2 * GS_COUNT(t) - 4); /* one pass or two, as the map suits */
     else assert_int_equal(both, 0);
+    assert_int_equal(copied, gs__cpu_forms(gs_device_get_info(device)) ? 2 : 0); /* nearest along both axes, forward */
 }
 
 static void random_tails(void **state)

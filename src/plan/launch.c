@@ -39,6 +39,15 @@ gs_value *gs_plan_value(gs_plan *p, const gs_node *n)
     return gs__info(p, s)->value;
 }
 
+bool gs_plan_read_only_by(const gs_plan *p, const gs_node *n, bool (*such)(const gs_plan *p, const gs_node *reader))
+{
+    if (p->info[n->id].result) return false;
+    for (int i = 0; i < p->n_order; i++)
+        for (int k = 0; k < p->order[i]->n_in; k++)
+            if (p->order[i]->in[k] == n && !such(p, p->order[i])) return false;
+    return true;
+}
+
 gs_value *gs_plan_scratch(gs_plan *p, int64_t count, const char *name)
 {
     return gs__value_new(p, GS_PLACE_WORKSPACE, count, GS_F32, "scratch %s", name);

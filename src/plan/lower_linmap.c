@@ -1,17 +1,22 @@
 /* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps
  * run as one kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever
- * touches less; on CPUs as one kernel that keeps a line between the two. */
+ * touches less; on CPUs as one kernel that keeps a line between the two, or copies lines where no row has two entries. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
 
-enum { LINE = 4096 }; /* as in cl/linmap.cl */
+enum {
+    LINE = 4096,     /* as in cl/linmap.cl */
+    MOST_REPEATS = 8 /* a loop that is written out */
+};
 
 typedef struct table { /* one axis on the device */
     gs_value *at, *weight;
     int rows, cols, entries;
     int longest; /* entries of a row, at most */
     bool even;   /* all rows have so many */
+    int repeat;  /* one entry a row: each column is taken so many times in turn, with one weight; 0: otherwise */
+    int run_from, run_to; /* the longest run of such rows whose columns follow each other, with one weight */
 } table;
 
 static bool identity(const gs_linmap_table *t)
@@ -21,6 +26,21 @@ static bool identity(const gs_linmap_table *t)
         if (t->start[r + 1] - t->start[r] != 1 || t->index[t->start[r]] != r || t->weight[t->start[r]] != 1.0)
             return false;
     return true;
+}
+
+/* Where rows of one entry copy. */
+static void find_copies(const gs_linmap_table *t, table *d)
+{
+    const int f = t->cols > 0 && t->rows % t->cols == 0 ? t->rows / t->cols : 0;
+    int from = 0;
+
+    d->repeat = f > 1 && f <= MOST_REPEATS ? f : 0;
+    for (int r = 0; r < t->rows; r++) {
+        if (d->repeat && (t->index[r] != r / f || t->weight[r] != t->weight[0])) d->repeat = 0;
+        if (r && (t->index[r] != t->index[r - 1] + 1 || t->weight[r] != t->weight[r - 1])) from = r;
+        if (r + 1 - from > d->run_to - d->run_from) d->run_from = from, d->run_to = r + 1;
+    }
+    if (d->repeat) d->run_from = 0, d->run_to = t->rows;
 }
 
 static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
@@ -33,6 +53,7 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
     for (int r = 0; r <= t->rows; r++) at[r] = t->start[r];
     for (int r = 0; r < t->rows; r++) d.longest = GS_MAX(d.longest, at[r + 1] - at[r]);
     d.even = (int64_t)d.longest * t->rows == e;
+    if (d.even && d.longest == 1) find_copies(t, &d);
     for (int i = 0; i < e; i++) {
         at[t->rows + 1 + i] = t->index[i];
         weight[i] = (float)t->weight[i];
@@ -92,9 +113,10 @@ static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int6
 static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const table *b, int64_t planes)
 {
     const int64_t count = planes * a->rows * b->rows;
-    const bool lines = gs_plan_on_cpu(p);
-    gs_launch *l = gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane",
-                                 lines ? "-DE=%d" : "%.0d", lines && b->even && b->longest <= 4 ? b->longest : 0);
+    const bool lines = gs_plan_on_cpu(p), copies = lines && a->run_to && b->run_to;
+    gs_launch *l = copies ? gs_launch_new(p, "linmap.cl", "linmap_copy_lines", "-DREP=%d", b->repeat)
+                          : gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane", lines ? "-DE=%d" : "%.0d",
+                                          lines && b->even && b->longest <= 4 ? b->longest : 0);
 
     gs_launch_out(l, y);
     gs_launch_in(l, x);
@@ -107,6 +129,8 @@ static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const ta
     gs_launch_int(l, b->rows);
     gs_launch_int(l, a->cols);
     gs_launch_int(l, b->cols);
+    if (copies) gs_launch_int(l, b->run_from);
+    if (copies) gs_launch_int(l, b->run_to);
     if (lines) cut(p, l, planes, a->rows);
     else gs__grid_items(l, count);
     gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries,
@@ -137,7 +161,7 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
 
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
         /* on CPUs columns of uneven rows are slow, and are better taken once than for each of many rows made of them */
-        if (gs_plan_on_cpu(p) ? b.cols <= LINE && (a.rows <= a.cols || (b.even && b.longest <= 4))
+        if (gs_plan_on_cpu(p) ? (a.run_to && b.run_to) || (b.cols <= LINE && (a.rows <= a.cols || (b.even && b.longest <= 4)))
                               : one <= 2.0 * GS_MIN(rows_first, columns_first) &&
                                     whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
             plane(p, y, x, &a, &b, planes);

@@ -39,17 +39,31 @@ static gs_status windows(gs_plan *p, const gs_node *n, const char *kernel, int64
 }
 
 /* Windows that tile the plane, on a CPU: cl/window_tiled_cpu.cl, one item a row of windows. planes are the leading dims' product. */
-static bool tiled(gs_plan *p, const gs_node *n, const char *kernel)
+static bool tiles(const gs_plan *p, const gs_node *n)
 {
     const int32_t *i = n->attr.i; /* kernel stride pad adaptive H W OH OW */
+
+    return gs_plan_on_cpu(p) && !i[3] && !i[2] && i[0] == i[1] && i[0] <= 4 && i[4] == i[6] * i[0] && i[5] == i[7] * i[0];
+}
+
+/* Max pooling's forward pass over such windows: x at the indices of its own largest. The largest need no indices. */
+static bool takes_largest(const gs_plan *p, const gs_node *n)
+{
+    return tiles(p, n) && GS_IS(n, window_gather) && GS_IS(n->in[1], window_argmax) && n->in[1]->in[0] == n->in[0];
+}
+
+static bool tiled(gs_plan *p, const gs_node *n, const char *kernel)
+{
+    const int32_t *i = n->attr.i;
+    const bool largest = takes_largest(p, n);
     int64_t rows;
     gs_launch *l;
 
-    if (!gs_plan_on_cpu(p) || i[3] || i[2] || i[0] != i[1] || i[0] > 4 || i[4] != i[6] * i[0] || i[5] != i[7] * i[0]) return false;
+    if (!tiles(p, n)) return false;
     rows = gs_shape_count(n->in[0]->shape) / (n->in[0]->shape.dim[3] * n->in[0]->shape.dim[2]) * i[6];
     l = gs_launch_new(p, "window_tiled_cpu.cl", kernel, "-DTILE=%d", (int)i[0]);
     gs_launch_out(l, gs_plan_value(p, n));
-    for (int k = 0; k < n->n_in; k++) gs_launch_in(l, gs_plan_value(p, n->in[k]));
+    for (int k = 0; k < (largest ? 1 : n->n_in); k++) gs_launch_in(l, gs_plan_value(p, n->in[k]));
     gs_launch_int(l, rows);
     gs_launch_int(l, i[6]);
     gs_launch_int(l, i[7]);
@@ -69,14 +83,20 @@ gs_status gs_lower_window_argmax(gs_plan *p, const gs_node *n)
 {
     const gs_attr *a = &n->attr;
 
+    if (gs_plan_read_only_by(p, n, takes_largest)) return GS_OK; /* nobody wants the indices */
     if (tiled(p, n, "window_argmax")) return GS_OK;
     return windows(p, n, "window_argmax", cells(a, a->i[4], a->i[6]), cells(a, a->i[5], a->i[7]));
 }
 
 gs_status gs_lower_window_gather(gs_plan *p, const gs_node *n)
 {
-    gs_launch *l = start(p, n, "window_gather", 0, 1, 1);
+    gs_launch *l;
 
+    if (takes_largest(p, n)) {
+        tiled(p, n, "window_max");
+        return GS_OK;
+    }
+    l = start(p, n, "window_gather", 0, 1, 1);
     gs_launch_int(l, (int64_t)n->attr.i[4] * n->attr.i[5]);
     gs_launch_int(l, (int64_t)n->attr.i[6] * n->attr.i[7]);
     return GS_OK;

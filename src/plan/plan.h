@@ -72,6 +72,8 @@ typedef struct gs_launch {
 
 /* The value that holds a node (made earlier: nodes are lowered in order). */
 gs_value *gs_plan_value(gs_plan *p, const gs_node *n);
+/* Is n no result, and is every node of the program that reads it such a one? */
+bool gs_plan_read_only_by(const gs_plan *p, const gs_node *n, bool (*such)(const gs_plan *p, const gs_node *reader));
 /* Scratch memory that lives from its first to its last launch. */
 gs_value *gs_plan_scratch(gs_plan *p, int64_t count, const char *name);
 /* A table uploaded once; copies data (count elements of 4 bytes). */
