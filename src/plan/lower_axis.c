@@ -1,4 +1,4 @@
-/* max, argmax and cumsum along one axis: cl/axis.cl, one item a line. */
+/* max, argmax and cumsum along one axis: cl/axis.cl, one item a line; the largest along rows on CPUs: cl/axis_cpu.cl. */
 #include "plan/lower_int.h"
 
 static gs_status along(gs_plan *p, const gs_node *n, const char *kernel, bool reverse_arg)
@@ -26,6 +26,26 @@ static gs_status along(gs_plan *p, const gs_node *n, const char *kernel, bool re
     return st;
 }
 
-gs_status gs_lower_max(gs_plan *p, const gs_node *n) { return along(p, n, "axis_max", false); }
+gs_status gs_lower_max(gs_plan *p, const gs_node *n)
+{
+    enum { RUN = 4096 }; /* elements an item: a group costs as much as some hundred */
+    const gs_shape s = n->in[0]->shape;
+    const int axis = n->attr.i[0];
+    const int64_t len = s.dim[axis], lines = gs_shape_count(n->shape), want = 4 * GS_MAX(1, gs_plan_device(p)->compute_units);
+    const int64_t per = GS_MAX(1, GS_MIN(RUN / len, lines / want)); /* but no core without work */
+    gs_launch *l;
+
+    if (!gs_plan_on_cpu(p) || n->dtype != GS_F32 || gs__dims(s, axis + 1, s.rank) != 1) return along(p, n, "axis_max", false);
+    l = gs_launch_new(p, "axis_cpu.cl", "axis_max_lines", "%s", "");
+    gs_launch_out(l, gs_plan_value(p, n));
+    gs_launch_in(l, gs_plan_value(p, n->in[0]));
+    gs_launch_int(l, lines);
+    gs_launch_int(l, len);
+    gs_launch_int(l, per);
+    gs_launch_grid(l, (size_t)((lines + per - 1) / per), 1, 1, 1, 1, 1);
+    gs_launch_cost(l, 0.0, 4.0 * (double)(lines * len + lines));
+    return GS_OK;
+}
+
 gs_status gs_lower_argmax(gs_plan *p, const gs_node *n) { return along(p, n, "axis_argmax", false); }
 gs_status gs_lower_cumsum(gs_plan *p, const gs_node *n) { return along(p, n, "axis_cumsum", true); }
