@@ -39,6 +39,16 @@ gs_node *gs_batch_norm(gs_node *x, gs_node *mean, gs_node *var, gs_node *w, gs_n
     return scale_shift(gs__standardize(x, gs__channels(x, mean), gs__channels(x, var), eps), w, b);
 }
 
+/* Every map less its first pixel, which a norm over maps does not see. A map of one value becomes exactly 0, and 0 after the norm: a mean rounded
+ * in its last bit would leave a remainder that 1/sqrt(eps) makes 316 times larger, in each layer again, and its gradients overflow. */
+static gs_node *from_first_pixel(gs_node *x)
+{
+    gs_node *first = gs_detach(x);
+
+    for (int i = 2; i < x->shape.rank; i++) first = gs_slice(first, i, 0, 1);
+    return gs_sub(x, first);
+}
+
 gs_node *gs_instance_norm(gs_node *x, gs_node *w, gs_node *b, double eps)
 {
     gs_node *mean, *var;
@@ -47,6 +57,7 @@ gs_node *gs_instance_norm(gs_node *x, gs_node *w, gs_node *b, double eps)
     if (x->shape.rank < 3) {
         return NN_FAIL(x, "instance_norm", GS_ESHAPE, "wants (N,C,...) of rank 3 or more, got rank %d", x->shape.rank);
     }
+    x = from_first_pixel(x);
     gs_moments(x, axes_from(x, 2, false), &mean, &var);
     return scale_shift(gs__standardize(x, mean, var, eps), w, b);
 }
