@@ -178,6 +178,73 @@ static void equals_reference(void **state)
     gs_graph_free(g);
 }
 
+/* The gradient of a layer takes the activation's sign from the layer's result, which the weight's gradient needs anyhow: so the product before it is not
+ * kept. A normalisation's operand is kept for its own gradient, and there the sign is computed from it. */
+static void signs_come_from_results(void **state)
+{
+    enum { B = 256, N = 64 };
+
+    (void)state;
+    for (int kind = 0; kind < 4; kind++) { /* relu, leaky relu, and with another reader of what they are applied to; normalised */
+        gs_plan_stats stats[2];
+        float *grad[2] = { NULL, NULL };
+
+        for (int off = 0; off < 2; off++) {
+            gs_graph *g = gs_graph_new();
+            gs_node *h = gs_input(g, "x", GS_SHAPE(B, N), GS_F32), *dw[3], *loss, *mean, *var, *w[3];
+            gs_compile_opts o = { .off = off ? "simplify" : "" };
+            gs_device *null;
+            gs_store *s;
+            gs_plan *p;
+            float x[B * N];
+
+            for (int i = 0; i < 3; i++) {
+                char name[8];
+
+                snprintf(name, sizeof name, "w%d", i);
+                w[i] = gs_param(g, name, GS_SHAPE(N, N), (gs_init){ GS_INIT_NORMAL, 0, 0.1 });
+                h = gs_matmul(h, w[i], false, true);
+                if (kind == 3) {
+                    gs_moments(h, GS_AXIS(0), &mean, &var);
+                    h = gs_mul(gs_sub(h, mean), gs_rsqrt(gs_affine(var, 1, 1e-5)));
+                }
+                if (kind == 2) gs_output(g, name, h);
+                h = kind == 0 ? gs_relu(h) : gs_leaky_relu(h, 0.2);
+            }
+            loss = gs_mean(gs_square(h), GS_ALL, false);
+            gs_grad(loss, w, 3, dw);
+            gs_output(g, "dw", dw[0]);
+            gs_output(g, "dw1", dw[1]);
+            gs_output(g, "dw2", dw[2]);
+            if (kind == 0) {
+                ok(gs_store_new(device, 7, &s));
+                ok(gs_compile(g, device, s, &o, &p));
+                fill(x, B * N, 3);
+                ok(gs_plan_feed(p, "x", x));
+                ok(gs_plan_run(p, 1, 0));
+                grad[off] = calloc(N * N, sizeof *grad[off]);
+                ok(gs_plan_fetch(p, "dw", grad[off]));
+                gs_plan_free(p);
+                gs_store_free(s);
+            }
+            o.dry_run = true;
+            ok(gs_device_open("null", &null));
+            ok(gs_compile(g, null, NULL, &o, &p));
+            stats[off] = gs_plan_get_stats(p);
+            gs_plan_free(p);
+            gs_graph_free(g);
+            gs_device_close(null);
+        }
+        if (kind < 2) assert_true(stats[0].live_bytes + 4 * B * N <= stats[1].live_bytes);
+        else assert_true(stats[0].live_bytes <= stats[1].live_bytes);
+        for (int i = 0; i < N * N && grad[0]; i++)
+            if (!(fabsf(grad[0][i] - grad[1][i]) <= 1e-6f * (1 + fabsf(grad[1][i]))))
+                fail_msg("kind %d: dw[%d] is %g, not %g", kind, i, (double)grad[0][i], (double)grad[1][i]);
+        free(grad[0]);
+        free(grad[1]);
+    }
+}
+
 /* CUDA allows 65535 groups along y; the null device keeps to that, a real one shows that the sums are right. */
 static void sums_of_very_many_rows(void **state)
 {
@@ -518,7 +585,7 @@ int main(void)
         cmocka_unit_test(plans_share_the_workspace),
     };
     const struct CMUnitTest plans[] = {
-        cmocka_unit_test(equals_reference),
+        cmocka_unit_test(equals_reference), cmocka_unit_test(signs_come_from_results),
         cmocka_unit_test(passes_change_nothing),
         cmocka_unit_test(each_pass_wins),
         cmocka_unit_test(equal_nodes_are_computed_once),

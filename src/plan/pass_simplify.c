@@ -247,6 +247,56 @@ static gs_node *table_find_or_add(table *t, gs_node *n)
     }
 }
 
+/* ---- signs ---- */
+
+/* Is everything below x read by x alone, down to a product? */
+static bool only_of_product(const gs_node *x, const int *users)
+{
+    if (GS_IS(x, matmul) || GS_IS(x, conv2d) || GS_IS(x, conv2d_dx)) return users[x->id] == 1;
+    if (gs__kind(x) != GS_NK_EXPR) return false;
+    for (int i = 0; i < x->n_in; i++)
+        if (gs_shape_equal(x->in[i]->shape, x->shape) && users[x->in[i]->id] == 1 && only_of_product(x->in[i], users)) return true;
+    return false;
+}
+
+/* By id of a step(x): a relu or leaky relu of x, which is above zero exactly where x is, when nobody but such nodes reads x. Then the
+ * gradient of a layer takes the sign from the layer's result, which the next layer's gradient needs anyhow, and what the activation was applied to need
+ * not be kept. Only behind a product: a normalisation's operand is kept for its own gradient. */
+static gs_node **find_signs(const gs_plan *p, int n)
+{
+    gs_node *const *nodes = p->g->nodes, **act = gs_xalloc((size_t)n * sizeof *act), **sign = gs_xalloc((size_t)n * sizeof *sign);
+    int *users = gs_xalloc((size_t)n * sizeof *users), *signs = gs_xalloc((size_t)n * sizeof *signs);
+    bool *multiplied = gs_xalloc((size_t)n * sizeof *multiplied);
+
+    for (int i = 0; i < n; i++) {
+        gs_node *x = nodes[i];
+        const bool keeps = GS_IS(x, relu) || (GS_IS(x, leaky_relu) && x->attr.f[0] >= 0.0);
+
+        for (int k = 0; k < x->n_in && p->info[i].live; k++) {
+            users[x->in[k]->id]++;
+            multiplied[x->in[k]->id] |= GS_IS(x, matmul) || GS_IS(x, conv2d) || GS_IS(x, conv2d_dx);
+        }
+        if (!p->info[i].live || !(keeps || GS_IS(x, step))) continue;
+        signs[x->in[0]->id]++;
+        if (keeps && !act[x->in[0]->id]) act[x->in[0]->id] = x;
+    }
+    for (int i = 0; i < p->g->n_outputs; i++) users[p->g->outputs[i].node->id]++;
+    for (int i = 0; i < p->g->n_vars; i++) users[p->g->vars[i]->current->id]++;
+    for (int i = 0; i < n; i++) {
+        const gs_node *x = GS_IS(nodes[i], step) ? nodes[i]->in[0] : NULL;
+
+        if (!x || !p->info[i].live || !act[x->id] || act[x->id]->id > i || !multiplied[act[x->id]->id] || signs[x->id] < users[x->id]) continue;
+        users[x->id] -= signs[x->id] - 1; /* as one reader */
+        if (only_of_product(x, users)) sign[i] = act[x->id];
+        users[x->id] += signs[x->id] - 1;
+    }
+    free(act);
+    free(users);
+    free(signs);
+    free(multiplied);
+    return sign;
+}
+
 /* ---- the walk ---- */
 
 /* A result must have memory of its own: one that only shows a source (a fed input, a variable's old value) is
@@ -259,6 +309,7 @@ static gs_node *own_memory(gs_node *r)
 typedef struct walk {
     gs_plan *p;
     gs_node **repl; /* by original id: the canonical node */
+    gs_node **sign; /* by original id: what a step reads in its operand's stead, or NULL */
     gs_node **made; /* canonical nodes, operands first but for what identities make on the way */
     int n_made, cap_made;
     table seen;
@@ -272,7 +323,7 @@ static gs_node *canonical(walk *w, gs_node *n)
     bool same = true;
 
     for (int i = 0; i < n->n_in; i++) {
-        in[i] = w->repl[n->in[i]->id];
+        in[i] = w->repl[(w->sign[n->id] ? w->sign[n->id] : n->in[i])->id];
         same &= in[i] == n->in[i];
     }
     if (!p->off_simplify || GS_IS(n, assign)) r = identity(n, in);
@@ -313,6 +364,7 @@ static void rewrite(walk *w)
         if (g->vars[i]->current != g->vars[i]->initial) mark_live(p, g->vars[i]->current);
 
     w->repl = gs_xalloc((size_t)n * sizeof *w->repl);
+    w->sign = p->off_simplify ? gs_xalloc((size_t)n * sizeof *w->sign) : find_signs(p, n);
     for (int i = 0; i < n; i++) {
         if (!p->info[i].live) continue;
         w->repl[i] = canonical(w, g->nodes[i]);
@@ -410,6 +462,7 @@ gs_status gs__pass_simplify(gs_plan *p)
     gs_debug(3, "simplify: %d nodes made, %d kept", n, p->n_order);
     free(w.made);
     free(w.repl);
+    free(w.sign);
     free(w.seen.slot);
     return gs_graph_status(p->g);
 }
