@@ -10,6 +10,7 @@
  *   GS_GROUP(x,y,z)       fixed group size, after __kernel:  __kernel GS_GROUP(64,1,1) void f(...)
  *   GS_UNROLL             before a loop
  *   GS_RANGE GS_WHOLE(n)  the range first..last-1 of a long sum: with -DPART=1 two more arguments, else 0..n-1
+ *   GS_END...             epilogues, below
  *   GS_INF GS_NAN GS_FLT_MAX GS_FLT_MIN GS_FLT_EPS GS_INT_MAX GS_INT_MIN GS_PI
  *   F2 F4 LD4 ST4 LD4_LOCAL ST4_LOCAL    vectors of 2 and 4; the loads and stores need 16-byte alignment
  *   gs_f16_to_f32 gs_f32_to_f16 gs_bf16_to_f32 gs_f32_to_bf16    storage formats, held in ushort
@@ -174,6 +175,13 @@ GS_FN ushort gs_f32_to_f16(float f)
 #define GS_RANGE
 #define GS_WHOLE(n) const int first = 0, last = (n);
 #endif
+
+/* Epilogues (src/plan/epilogue.c): generated text behind this header says GS_END 1 and what to do with a result v, element `at` of the result's shape, of
+ * channel ch, in place of storing it. GS_END_PARAMS goes behind the last parameter, GS_END_START behind the declarations. */
+#define GS_END 0
+#define GS_END_PARAMS
+#define GS_END_START
+#define GS_END_CALL(v, at, ch)
 
 #define GS_INF as_float(0x7f800000)
 #define GS_NAN as_float(0x7fc00000)

@@ -7,6 +7,7 @@
  * 24 accumulators of float16 fill the 32 registers of AVX-512 together with two vectors of B and one broadcast
  * element of A. A is read where it lies, whichever way it is stored.
  * Order of sums: k ascending within blocks of KC; block results added in order. It depends on K and KC only.
+ * With an epilogue (GS_END, and beta 0) the last block of terms goes through a tile of 12 x 32, so that there is one copy of it, as a loop.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #ifdef __OPENCL_VERSION__
@@ -104,12 +105,39 @@ static inline void store_row(__global float *c, const int ldc, const int cols, c
 #endif
 }
 
+#if GS_END
+/* What earlier blocks of terms left in C and the last one's sums, in t. */
+static inline void join_row(float *t, const __global float *c, const int step, const int cols, const float alpha, const float beta)
+{
+    int q = 0;
+
+#if !TC
+    for (; beta != 0.0f && q + 16 <= cols; q += 16) vstore16(fma((float16)(beta), vload16(0, c + q), alpha * vload16(0, t + q)), 0, t + q);
+#endif
+    for (; q < cols; q++) t[q] = beta != 0.0f ? fma(beta, c[q * step], alpha * t[q]) : alpha * t[q];
+}
+
+/* Rows i .. i+rn-1 of the tile to the epilogue. */
+#define FINISH(rn)                                                                                                     \
+    for (int r = 0; r < (rn); r++) {                                                                                   \
+        const int step = TC ? ldc : 1, from = TC ? i + r : (i + r) * ldc, at = p * stride_c + j * step + from;         \
+        float *t = tile + r * NR;                                                                                      \
+                                                                                                                       \
+        join_row(t, c + from, step, cols, alpha, bt);                                                                  \
+        _Pragma("clang loop vectorize(assume_safety) vectorize_width(16) interleave_count(1)")                         \
+        for (int q = 0; q < cols; q++) GS_END_CALL(t[q], at + q * step, TC ? i + r : j + q);                           \
+    }
+#endif
+
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const ulong a0, const __global float *b, const ulong b0,
               const int m, const int n, const int k, const int lda, const int ldb, const int ldc,
-              const int stride_a, const int stride_b, const int stride_c, const int chunk, const float alpha, const float beta)
+              const int stride_a, const int stride_b, const int stride_c, const int chunk, const float alpha, const float beta GS_END_PARAMS)
 {
     __local float panel[KC * NR] __attribute__((aligned(64)));
+#if GS_END
+    float tile[12 * NR];
+#endif
     const int j = (int)get_group_id(0) * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
     const int i1 = min(i0 + chunk, m), cols = min(NR, n - j);
     const ulong rs = TA ? 1 : lda, ks = TA ? lda : 1; /* between rows and terms of A */
@@ -117,6 +145,7 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
     c += c0 + (ulong)p * stride_c + (ulong)j * (TC ? ldc : 1);
     a += a0 + (ulong)p * stride_a;
     b += b0 + (ulong)p * stride_b;
+    GS_END_START
     for (int k0 = 0; k0 < k; k0 += KC) {
         const int kn = min(KC, k - k0);
         const float bt = k0 ? 1.0f : beta;
@@ -134,6 +163,13 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
                 UNROLL for (int r = 0; r < 12; r++) ROW(r, s[r * rs])
                 s += ks;
             }
+#if GS_END
+            if (k0 + KC >= k) {
+                UNROLL for (int r = 0; r < 12; r++) vstore16(acc[r][0], 2 * r, tile), vstore16(acc[r][1], 2 * r + 1, tile);
+                FINISH(12)
+                continue;
+            }
+#endif
             UNROLL for (int r = 0; r < 12; r++)
                 store_row(c + (ulong)(i + r) * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);
         }
@@ -150,6 +186,13 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
                 ROW(0, *s0) ROW(1, *s1) ROW(2, *s2) ROW(3, *s3)
                 s0 += ks, s1 += ks, s2 += ks, s3 += ks;
             }
+#if GS_END
+            if (k0 + KC >= k) {
+                UNROLL for (int r = 0; r < 4; r++) vstore16(acc[r][0], 2 * r, tile), vstore16(acc[r][1], 2 * r + 1, tile);
+                FINISH(min(4, last + 1))
+                continue;
+            }
+#endif
             UNROLL for (int r = 0; r < 4; r++)
                 if (r <= last) store_row(c + (ulong)(i + r) * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);
         }

@@ -32,7 +32,7 @@ gs_status gs_store_write(gs_store *s, int i, const void *src);
 gs_status gs_store_add(gs_store *s, gs_graph *g);
 
 typedef struct gs_compile_opts {
-    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,inplace,share,graphs" (tests, measurements);
+    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,epilogue,inplace,share,graphs" (tests, measurements);
                            * NULL: what $GESSO_OFF says */
     const char *use;      /* variants of products and convolutions to use wherever they can, comma-separated: "gemm/tile,conv.dw/direct" ("conv/..." stands
                            * for conv.y, conv.dx and conv.dw); NULL: what $GESSO_GEMM and $GESSO_CONV say, else the device's presets and what was
@@ -59,6 +59,7 @@ gs_shape gs_plan_shape(const gs_plan *p, const char *name); /* of an input or ou
 
 typedef struct gs_plan_stats {
     int launches;
+    int epilogues;          /* of these: products and convolutions that do elementwise work on their results */
     size_t state_bytes;     /* the store's tensors this plan uses */
     size_t workspace_bytes; /* activations, gradients, scratch: shared by the plans of one store */
     size_t live_bytes;      /* the most of these alive at once: no placement needs less */

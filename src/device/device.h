@@ -115,6 +115,8 @@ void gs__log_head(char *log);
 /* Programs of the files in cl/, built once a device and set of options, shared; freed with the device (programs.c).
  * `file` is the name below cl/, options such as "-DTILE=4". */
 gs_status gs_program_get(gs_device *d, const char *file, const char *options, gs_program **out);
+/* The same with generated text in front of the file's, such as an epilogue; NULL: none. */
+gs_status gs_program_with(gs_device *d, const char *file, const char *before, const char *options, gs_program **out);
 /* The same for generated source; `label` for messages. */
 gs_status gs_program_source(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);
 /* The text of a file of cl/: from the folder $GESSO_KERNELS when that is set (for those who write kernels), else as embedded.

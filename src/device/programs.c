@@ -8,7 +8,7 @@
 struct gs_program_entry {
     struct gs_program_entry *next;
     char *label, *options;
-    uint64_t source; /* hash of generated source, 0 for a file */
+    uint64_t source; /* hash of generated source, 0 for a file by itself */
     gs_program *program;
 };
 
@@ -68,14 +68,25 @@ static gs_status build(gs_device *d, const char *label, uint64_t hash, const cha
 
 gs_status gs_program_get(gs_device *d, const char *file, const char *options, gs_program **out)
 {
+    return gs_program_with(d, file, NULL, options, out);
+}
+
+gs_status gs_program_with(gs_device *d, const char *file, const char *before, const char *options, gs_program **out)
+{
+    const uint64_t hash = before ? gs_hash_str(before) | 1 : 0;
+    gs_str whole = {0};
     gs_status st;
     char *text;
 
     options = options ? options : "";
-    *out = find(d, file, 0, options);
+    *out = find(d, file, hash, options);
     if (*out) return GS_OK;
     st = gs_kernel_text(file, &text);
-    if (st == GS_OK) st = build(d, file, 0, text, options, out);
+    if (st == GS_OK) {
+        gs_str_printf(&whole, "%s%s", before ? before : "", text);
+        st = build(d, file, hash, gs_str_c(&whole), options, out);
+    }
+    gs_str_free(&whole);
     free(text);
     return st;
 }

@@ -59,7 +59,7 @@ gs_status gs__plan_rebind(gs_plan *p)
 
 static gs_status kernel_of(gs_plan *p, gs_launch *l, gs_program *program)
 {
-    gs_status st = l->file ? gs_program_get(p->d, l->file, l->options, &program) : GS_OK;
+    gs_status st = l->file ? gs_program_with(p->d, l->file, l->before, l->options, &program) : GS_OK;
 
     if (st == GS_OK) st = p->d->drv->kernel(p->d, program, l->kernel, &l->k);
     return st == GS_OK ? st : gs_fail_in(st, "kernel %s", l->kernel);

@@ -16,6 +16,7 @@ typedef struct gs_access {
     int64_t stride[GS_MAX_DIMS];    /* over the iteration shape */
     int64_t cstride[GS_MAX_DIMS];   /* over the collapsed dims */
     bool out, partial;
+    const char *index;      /* how the element is found, instead of by strides (epilogue.c) */
     bool over_kept;         /* SUM: outputs and epilogue reads see the kept dims only */
 } gs_access;
 

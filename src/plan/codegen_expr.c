@@ -197,6 +197,10 @@ void gs__gen_index(gs_gen *g, gs_str *s, const gs_access *a)
 {
     bool any = false;
 
+    if (a->index) {
+        gs_str_printf(s, "%s", a->index);
+        return;
+    }
     if (gs__gen_contiguous(g, a)) {
         gs__gen_horner(g, s, a->over_kept);
         return;

@@ -136,6 +136,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_cse = is_off(off, "cse");
     p->off_simplify = is_off(off, "simplify");
     p->off_fuse = is_off(off, "fuse");
+    p->off_epilogue = p->off_fuse || is_off(off, "epilogue");
     p->off_inplace = is_off(off, "inplace");
     p->off_share = is_off(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");

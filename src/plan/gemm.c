@@ -97,6 +97,14 @@ static gs_status thin_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 /* ---- cl/gemm_cpu.cl ---- */
 
+enum { KC = 128 }; /* terms of a block, as there */
+
+static bool cpu_ends(gs_plan *p, const gs_problem *q, const gs_variant *v)
+{
+    (void)p, (void)q, (void)v;
+    return true;
+}
+
 static bool cpu_can(const gs_device *d, const gs_problem *q)
 {
     (void)q;
@@ -132,6 +140,10 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
     gs_launch_float(l, s.beta);
     gs_launch_grid(l, (size_t)strips, (size_t)((s.m + chunk - 1) / chunk), (size_t)s.batch, 1, 1, 1);
     cost_of(l, g);
+    if (q->end) {
+        l->args[0].elementwise = g->k <= KC; /* c is where sums rest between blocks of terms */
+        gs_launch_end(l, q->end, false);
+    }
     return GS_OK;
 }
 
@@ -216,10 +228,10 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 const gs_variant gs__gemm_variants[] = {
     { "thin", 0, false, thin_can, thin_emit },
-    { "cpu:4", 4, false, cpu_can, cpu_emit },
-    { "cpu:1", 1, true, cpu_can, cpu_emit },
-    { "cpu:2", 2, true, cpu_can, cpu_emit },
-    { "cpu:8", 8, true, cpu_can, cpu_emit },
+    { "cpu:4", 4, false, cpu_can, cpu_emit, .ends = cpu_ends },
+    { "cpu:1", 1, true, cpu_can, cpu_emit, .ends = cpu_ends },
+    { "cpu:2", 2, true, cpu_can, cpu_emit, .ends = cpu_ends },
+    { "cpu:8", 8, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "driver", 0, false, driver_can, driver_emit },
     { "tile:16", 16, false, tile16_can, tile_emit },
     { "tile:8", 8, false, tile8_can, tile_emit },

@@ -61,7 +61,7 @@ void gs__unit_leaves(gs_plan *p, gs_unit *u, gs_leaf_fn *fn, void *user)
             const gs_vmap m = gs__vmap_identity(n->in[0]->shape.rank);
 
             gs__walk_leaves(p, n->in[0], &m, false, fn, user);
-        } else if (u->kind == GS_U_KERNEL) {
+        } else if (u->kind == GS_U_KERNEL && r == 0) {
             for (int i = 0; i < n->n_in; i++) {
                 const gs_vmap m = gs__vmap_identity(n->in[i]->shape.rank);
 

@@ -110,6 +110,8 @@ void gs__launch_free(gs_plan *p, gs_launch *l)
     if (l->k) p->d->drv->free_kernel(p->d, l->k);
     free(l->kernel);
     free(l->options);
+    free(l->before);
+    free(l->then);
     free(l);
 }
 

@@ -126,7 +126,7 @@ const gs_variant gs__conv_variants[] = {
 };
 
 /* attr of linmap: see graph/linmap.c. */
-static gs_status lower(gs_plan *p, const gs_node *n)
+gs_problem gs__conv_problem(gs_plan *p, const gs_node *n)
 {
     gs_problem q = { .conv = geometry(n) };
     const gs_node *x = n->in[0];
@@ -139,6 +139,15 @@ static gs_status lower(gs_plan *p, const gs_node *n)
         x = x->in[0];
         q.conv.xh = (int)x->shape.dim[2], q.conv.xw = (int)x->shape.dim[3];
     }
+    return q;
+}
+
+static gs_status lower(gs_plan *p, const gs_node *n)
+{
+    gs_problem q = gs__conv_problem(p, n);
+    const gs_node *x = gs__info(p, n->in[0])->folded ? n->in[0]->in[0] : n->in[0];
+
+    q.end = p->end;
     return gs__plan_problem(p, &q, gs_plan_value(p, n), gs_plan_value(p, x), gs_plan_value(p, n->in[1]));
 }
 

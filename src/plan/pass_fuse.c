@@ -3,8 +3,8 @@
  * An elementwise node is recomputed inside its users unless it is wanted as a result, read by an op with its own kernel or through a
  * reshape, or has several users and is not as cheap as a load. Then roots join the unit of a root they read element by element, or that reads
  * the same tensors, when no path leads from that unit through another one back to them: so Adam's m, v and p come out of one
- * kernel, sums of one tensor are taken in one pass, and arithmetic on sums follows in the kernel that makes them. A root that only its
- * own unit reads is never stored. */
+ * kernel, sums of one tensor are taken in one pass, arithmetic on sums follows in the kernel that makes them, and on products as their
+ * epilogue where their kernel can do one (epilogue.c). A root that only its own unit reads is never stored. */
 #include "plan/plan_int.h"
 
 #include <assert.h>
@@ -96,12 +96,40 @@ static void fold_padding(gs_plan *p)
 
 static bool reads_inline(const gs_node *n) { return GS_IS(n, concat) || GS_IS(n, pad); }
 
+/* The product that an expression is made of, when nobody else reads it or what lies between. */
+static gs_node *only_product(gs_plan *p, const gs_node *n, const int *users)
+{
+    for (int i = 0; i < n->n_in; i++) {
+        gs_node *x = n->in[i], *found = gs__info(p, x)->ends ? x : NULL;
+
+        if (users[x->id] > 1 || !gs_shape_equal(x->shape, n->shape)) continue;
+        if (!found && gs__kind(x) == GS_NK_EXPR && !gs__info(p, x)->root) found = only_product(p, x, users);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* With n in the epilogue of a product, nobody needs the product itself: n is stored in its place. */
+static bool ends_product(gs_plan *p, gs_node *n, const int *users)
+{
+    const gs_node *product = only_product(p, n, users);
+
+    return product && !gs__info(p, product)->kept && gs__epilogue_fits(p, product, n);
+}
+
 static void choose_roots(gs_plan *p)
 {
     int *leaves = gs_xalloc((size_t)p->n_info * sizeof *leaves);
     int *users = gs_xalloc((size_t)p->n_info * sizeof *users);
 
     if (!p->off_fuse) fold_padding(p);
+    for (int i = 0; i < p->n_order; i++) {
+        gs_ninfo *info = gs__info(p, p->order[i]);
+
+        info->ends = gs__epilogue_can(p, p->order[i]);
+        if (info->result) gs__info(p, gs__storage(p->order[i]))->kept = true;
+    }
+    for (int i = 0; i < p->n_writes; i++) gs__info(p, gs__storage(p->writes[i].value))->written = true;
     for (int i = 0; i < p->n_order; i++) /* distinct users, not operand slots */
         for (int k = 0; k < p->order[i]->n_in; k++) {
             bool again = false;
@@ -146,7 +174,7 @@ static void choose_roots(gs_plan *p)
             if (total <= MAX_LEAVES / 2 || !widest) break;
             gs__info(p, widest)->root = true;
         }
-        if (!info->root && users[n->id] > 1 && !is_cheap(p, n)) info->root = true;
+        if (!info->root && users[n->id] > 1 && (!is_cheap(p, n) || ends_product(p, n, users))) info->root = true;
     }
     free(leaves);
     free(users);
@@ -258,7 +286,7 @@ static gs_unit *unit_for_expr(gs_plan *p, gs_node *n, const leafset *s)
     for (int i = 0; i < s->n; i++) { /* units that make an operand */
         gs_unit *u = gs__leaf_unit(p, s->leaf[i]);
 
-        if (!u || u->kind == GS_U_KERNEL || !s->identity[i] || !gs_shape_equal(u->shape, n->shape)) continue;
+        if (!u || (u->kind == GS_U_KERNEL && !gs__epilogue_fits(p, u->roots[0], n)) || !s->identity[i] || !gs_shape_equal(u->shape, n->shape)) continue;
         if ((!best || u->last_order > best->last_order) && may_join(p, u, s, true)) best = u;
     }
     if (best) return best;

@@ -90,8 +90,26 @@ static void make_root_value(gs_plan *p, gs_node *n)
 
     for (int i = 0; i < p->n_writes; i++)
         if (p->writes[i].in_place && gs__storage(p->writes[i].value) == n) info->value = state_value(p, p->writes[i].var);
-    if (!info->value && (info->hard || info->read_outside))
+    if (!info->value && gs__stored(p, n))
         info->value = gs__value_new(p, GS_PLACE_WORKSPACE, gs_shape_count(n->shape), n->dtype, "%s %d", n->op->name, info->order);
+}
+
+/* A product with its epilogue: its own value is a place for parts of sums at most, unless somebody reads it. */
+static gs_status lower_with_end(gs_plan *p, gs_unit *u)
+{
+    gs_node *n = u->roots[0];
+    gs_ninfo *info = gs__info(p, n);
+    gs_epilogue *e = gs__epilogue_new(p, u);
+    const bool stored = info->value != NULL;
+    gs_status st;
+
+    if (!stored) info->value = gs__epilogue_place(p, e, gs_shape_count(n->shape));
+    p->end = e;
+    st = own_lowering[gs_op_id_of(n->op)](p, n);
+    p->end = NULL;
+    if (!stored) info->value = NULL;
+    gs__epilogue_free(e);
+    return st;
 }
 
 /* Only what leaves its unit is stored; a hard root that only its own unit reads is needed when an op or a reshape reads it. */
@@ -119,6 +137,7 @@ gs_status gs__pass_lower(gs_plan *p)
 
             if (GS_IS(n, concat)) st = lower_concat(p, n);
             else if (GS_IS(n, pad)) st = lower_pad(p, n);
+            else if (u->n_roots > 1) st = lower_with_end(p, u);
             else {
                 assert(own_lowering[id] && "every op that is not elementwise has a lowering");
                 st = own_lowering[id](p, n);

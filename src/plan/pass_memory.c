@@ -63,7 +63,7 @@ static int share_in_place(gs_plan *p)
 
                 if (l->args[a].kind != GS_ARG_IN || !l->args[a].elementwise || in->place != GS_PLACE_WORKSPACE) continue;
                 root = root_of(in);
-                if (in->last != i || root->last != i || in->count != out->count || touched_apart(l, in)) continue;
+                if (in->last != i || root->last != i || in->count != out->count || touched_apart(l, in) || touched_apart(l, out)) continue;
                 out->same_as = root;
                 root->last = out->last;
                 won++;

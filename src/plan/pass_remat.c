@@ -320,6 +320,8 @@ static gs_launch *copy_launch(remat *r, const copies *c, int i, gs_value **made)
     *n = *l;
     n->kernel = gs_xstrdup(l->kernel);
     n->options = l->options ? gs_xstrdup(l->options) : NULL;
+    n->before = l->before ? gs_xstrdup(l->before) : NULL;
+    n->then = l->then ? gs_xstrdup(l->then) : NULL;
     n->again = true;
     for (int a = 0; a < n->n_args; a++) {
         gs_value *w = n->args[a].value;

@@ -31,14 +31,29 @@ static void note_reader(void *user, gs_node *leaf, const gs_vmap *m)
     if (!gs__vmap_is_identity(m) || !gs_shape_equal(leaf->shape, r->unit->shape)) r->elementwise = false;
 }
 
+/* Is the variable an operand of the product itself, beside its epilogue? */
+static bool multiplies(gs_plan *p, const gs_node *product, const gs_node *variable)
+{
+    readers r = { .p = p, .variable = variable, .unit = gs__info(p, product)->unit };
+
+    for (int i = 0; i < product->n_in; i++) {
+        const gs_vmap m = gs__vmap_identity(product->in[i]->shape.rank);
+
+        gs__walk_leaves(p, product->in[i], &m, false, note_reader, &r);
+    }
+    return r.reads;
+}
+
 /* Every unit that reads the variable, and whether u itself reads it otherwise than element by element. */
 static bool find_readers(gs_plan *p, const gs_var *v, gs_unit *u, readers *r)
 {
     *r = (readers){ .p = p, .variable = v->initial };
     for (int i = 0; i < p->n_units; i++) {
+        const bool ends = p->units[i]->kind == GS_U_KERNEL && p->units[i]->n_roots > 1;
+
         r->unit = p->units[i];
         r->reads = false;
-        r->elementwise = r->unit->kind == GS_U_EXPR;
+        r->elementwise = r->unit->kind == GS_U_EXPR || (ends && !multiplies(p, r->unit->roots[0], v->initial));
         gs__unit_leaves(p, r->unit, note_reader, r);
         if (!r->reads) continue;
         if (r->unit == u) {
@@ -133,9 +148,8 @@ static void find_stored(mover *v)
     for (int i = 0; i < p->n_units; i++)
         for (int r = 0; r < p->units[i]->n_roots; r++) {
             const gs_node *n = p->units[i]->roots[r];
-            const gs_ninfo *info = gs__info(p, n);
 
-            if (info->hard || info->read_outside) v->of[n->id].bytes = 4 * (size_t)gs_shape_count(n->shape);
+            if (gs__stored(p, n)) v->of[n->id].bytes = 4 * (size_t)gs_shape_count(n->shape);
         }
     for (int i = 0; i < p->n_writes; i++) {
         stored *s = &v->of[gs__storage(p->writes[i].value)->id];

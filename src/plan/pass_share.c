@@ -26,7 +26,7 @@ static gs_value *result_of(const sharing *s, const gs_launch *l)
     gs_value *out = NULL;
     bool reads = false;
 
-    if (!l->file) return NULL; /* generated kernels compute nodes */
+    if (!l->file || l->then) return NULL; /* generated kernels and epilogues compute nodes */
     for (int a = 0; a < l->n_args; a++) {
         gs_value *v = l->args[a].value;
 

@@ -55,6 +55,8 @@ typedef struct gs_launch {
     const char *file;     /* below cl/, or NULL: generated source of the plan */
     char *kernel;         /* kernel's name */
     char *options;        /* -D... for file kernels */
+    char *before;         /* generated text in front of the file's: an epilogue; NULL: none */
+    char *then;           /* the ops of the epilogue, for the printed plan; NULL: none */
     gs_arg args[GS_MAX_ARGS];
     int n_args;
     size_t groups[3], local[3];
@@ -88,6 +90,10 @@ void gs_launch_in(gs_launch *l, gs_value *v);
 void gs_launch_in_at(gs_launch *l, gs_value *v, int64_t extra);
 void gs_launch_int(gs_launch *l, int64_t i);                  /* asserted to fit int32 */
 void gs_launch_float(gs_launch *l, float f);
+/* Appends the parameters of an epilogue (NULL: none), after all others and after gs_launch_cost. part: launches write a part of the outputs each. Kernels: see
+ * GS_END in cl/dialect.h. */
+typedef struct gs_epilogue gs_epilogue;
+void gs_launch_end(gs_launch *l, const gs_epilogue *e, bool part);
 void gs_launch_grid(gs_launch *l, size_t gx, size_t gy, size_t gz, size_t lx, size_t ly, size_t lz); /* groups, items a group */
 void gs_launch_cost(gs_launch *l, double flops, double bytes);
 

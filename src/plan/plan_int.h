@@ -26,6 +26,9 @@ typedef struct gs_ninfo { /* by node id */
     bool result;        /* wanted as output or assignment */
     bool root;          /* gets a value */
     bool hard;          /* root even if all its consumers are fused with it */
+    bool kept;          /* it, or a reshape of it, is a result */
+    bool written;       /* the same, of a variable */
+    bool ends;          /* a product whose kernel can do an epilogue */
     bool folded;        /* padding that the convolutions that read it do themselves: never in memory */
     bool read_outside;  /* some other unit reads it: it must be stored */
     gs_unit *unit;      /* roots: who computes it */
@@ -35,7 +38,7 @@ typedef struct gs_ninfo { /* by node id */
 typedef enum gs_unit_kind { GS_U_EXPR, GS_U_SUM, GS_U_KERNEL } gs_unit_kind;
 
 /* One thing to launch: elementwise roots over one shape; sums over one shape and axes, with elementwise roots over the sums'
- * shape behind them; or one op with its own lowering. */
+ * shape behind them; or one op with its own lowering, a product with elementwise roots of its shape behind it (epilogue.c). */
 struct gs_unit {
     gs_unit_kind kind;
     int id;
@@ -67,7 +70,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_inplace, off_share, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_fuse, off_epilogue, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
@@ -98,6 +101,7 @@ struct gs_plan {
     double *seconds;            /* GESSO_DEBUG >= 2: time of each launch, summed */
     int runs;
     bool again;                 /* a variant's kernel did not build: compiling once more goes without it */
+    const struct gs_epilogue *end; /* of the product that is being lowered, NULL: none */
     gs_use *uses; int n_uses, cap_uses; /* products and convolutions, for tuning */
     gs_recording *recording;    /* the launches as one piece of work for the driver (record.c); NULL: none yet */
 };
@@ -175,6 +179,28 @@ void gs__unit_after(gs_plan *p, gs_unit *u, gs_unit *before);
 typedef struct gs_store_at { gs_value *value; int64_t offset; int64_t stride[GS_MAX_DIMS]; } gs_store_at;
 gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape shape, const gs_store_at *at);
 gs_status gs__emit_sum(gs_plan *p, gs_unit *u);
+
+/* epilogue.c. Will the kernel that computes n be able to do an epilogue? Asked once a node: gs_ninfo.ends. */
+bool gs__epilogue_can(gs_plan *p, const gs_node *n);
+/* Can an elementwise root be part of the product's epilogue, as far as its operands go? */
+bool gs__epilogue_fits(gs_plan *p, const gs_node *product, gs_node *root);
+/* The epilogue of a unit whose stored roots have their values. */
+struct gs_epilogue *gs__epilogue_new(gs_plan *p, gs_unit *u);
+void gs__epilogue_free(struct gs_epilogue *e);
+/* Where a product that is not stored may leave parts of its sums: one of the epilogue's outputs, or scratch memory. */
+gs_value *gs__epilogue_place(gs_plan *p, const struct gs_epilogue *e, int64_t count);
+/* The problems of product nodes, without an epilogue (lower_matmul.c, lower_conv.c). */
+gs_problem gs__matmul_problem(const gs_node *n);
+gs_problem gs__conv_problem(gs_plan *p, const gs_node *n);
+
+/* Does a root have memory of its own? A product with an epilogue only for those who read it elsewhere. After gs__pass_fuse. */
+static inline bool gs__stored(gs_plan *p, const gs_node *n)
+{
+    const gs_ninfo *info = gs__info(p, n);
+    const bool ends = info->unit->kind == GS_U_KERNEL && info->unit->n_roots > 1 && info->unit->roots[0] == n;
+
+    return info->read_outside || (ends ? info->kept : info->hard);
+}
 
 gs_value *gs__value_new(gs_plan *p, gs_place place, int64_t count, gs_dtype dtype, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

@@ -24,6 +24,7 @@ static void print_launch(gs_str *s, const gs_launch *l, int i)
 
     gs_str_printf(s, "%4d %s%s", i, l->again ? "again " : "", l->kernel);
     if (l->options && *l->options) gs_str_printf(s, " %s", l->options);
+    if (l->then) gs_str_printf(s, " then %s", l->then);
     if (l->is_gemm)
         gs_str_printf(s, " %lldx%lldx%lld%s%s batch %lld", (long long)l->gemm.m, (long long)l->gemm.n, (long long)l->gemm.k,
                       l->gemm.ta ? " ta" : "", l->gemm.tb ? " tb" : "", (long long)l->gemm.batch);
@@ -83,6 +84,7 @@ gs_plan_stats gs_plan_get_stats(const gs_plan *p)
     for (int i = 0; i < p->n_launches; i++) {
         const gs_launch *l = p->launches[i];
 
+        t.epilogues += l->then != NULL;
         t.flops += l->flops;
         t.moved_bytes += l->bytes;
         if (!l->again) continue;
@@ -93,7 +95,7 @@ gs_plan_stats gs_plan_get_stats(const gs_plan *p)
     return t;
 }
 
-typedef struct row { const char *kernel; double seconds, flops, bytes; int n; } row;
+typedef struct row { const char *kernel, *then; double seconds, flops, bytes; int n; } row;
 
 static int by_seconds(const void *a, const void *b)
 {
@@ -110,10 +112,11 @@ void gs__plan_print_times(const gs_plan *p)
 
     for (int i = 0; i < p->n_launches; i++) {
         const gs_launch *l = p->launches[i];
+        const char *then = l->then ? l->then : "";
         int k = 0;
 
-        while (k < n && strcmp(rows[k].kernel, l->kernel)) k++;
-        if (k == n) rows[n++].kernel = l->kernel;
+        while (k < n && (strcmp(rows[k].kernel, l->kernel) || strcmp(rows[k].then, then))) k++;
+        if (k == n) rows[n].kernel = l->kernel, rows[n++].then = then;
         rows[k].seconds += p->seconds[i] / p->runs;
         rows[k].flops += l->flops;
         rows[k].bytes += l->bytes;
@@ -123,7 +126,8 @@ void gs__plan_print_times(const gs_plan *p)
     qsort(rows, (size_t)n, sizeof *rows, by_seconds);
     gs_debug(2, "%d runs, %.3f ms of kernels a run", p->runs, total * 1e3);
     for (int i = 0; i < n; i++)
-        gs_debug(2, "%8.3f ms %5.1f %% %4dx %8.1f GFLOP/s %7.1f GB/s  %s", rows[i].seconds * 1e3, 100 * rows[i].seconds / total, rows[i].n,
-                 rows[i].flops / rows[i].seconds * 1e-9, rows[i].bytes / rows[i].seconds * 1e-9, rows[i].kernel);
+        gs_debug(2, "%8.3f ms %5.1f %% %4dx %8.1f GFLOP/s %7.1f GB/s  %s%s%s", rows[i].seconds * 1e3, 100 * rows[i].seconds / total, rows[i].n,
+                 rows[i].flops / rows[i].seconds * 1e-9, rows[i].bytes / rows[i].seconds * 1e-9, rows[i].kernel, *rows[i].then ? " then " : "",
+                 rows[i].then);
     free(rows);
 }

@@ -178,6 +178,7 @@ static void note(gs_plan *p, const gs_problem *q, gs_use u)
             return;
         }
     u.problem = *q;
+    u.problem.end = NULL;
     u.count = 1;
     GS_PUSH(p->uses, p->n_uses, p->cap_uses, u);
 }
@@ -196,19 +197,35 @@ static const char *unbuilt(const gs_plan *p, const gs_problem *q)
     return why;
 }
 
+/* The variant that holds for the problem; NULL: none. */
+static gs_status choose(gs_plan *p, const gs_problem *q, gs_use *u)
+{
+    const gs_status st = by_name(p, q, &u->variant);
+
+    if (st != GS_OK) return st;
+    if (!u->variant) {
+        u->variant = by_store(p, q);
+        u->chosen = u->variant != NULL;
+    }
+    u->preset = by_table(p, q, !u->variant);
+    if (!u->variant) u->variant = u->preset;
+    return GS_OK;
+}
+
+bool gs__plan_ends(gs_plan *p, const gs_problem *q)
+{
+    gs_use u = { 0 };
+
+    return choose(p, q, &u) == GS_OK && u.variant && u.variant->ends && u.variant->ends(p, q, u.variant);
+}
+
 gs_status gs__plan_problem(gs_plan *p, const gs_problem *q, gs_value *out, gs_value *a, gs_value *b)
 {
     gs_use u = { 0 };
-    gs_status st = by_name(p, q, &u.variant);
+    gs_status st = choose(p, q, &u);
     int first;
 
     if (st != GS_OK) return st;
-    if (!u.variant) {
-        u.variant = by_store(p, q);
-        u.chosen = u.variant != NULL;
-    }
-    u.preset = by_table(p, q, !u.variant);
-    if (!u.variant) u.variant = u.preset;
     if (!u.variant && unbuilt(p, q))
         return gs_fail(GS_EBUILD, "no variant of %s that could be used here builds: %s", families[q->family].name, unbuilt(p, q));
     if (!u.variant) {

@@ -32,6 +32,7 @@ typedef struct gs_problem {
     gs_family family;
     gs_gemm gemm;  /* GS_FAMILY_GEMM */
     gs_conv conv;  /* the others */
+    const struct gs_epilogue *end; /* what follows on each result (epilogue.c), where the variant `ends`; NULL: nothing */
 } gs_problem;
 
 typedef struct gs_variant gs_variant;
@@ -44,6 +45,8 @@ struct gs_variant {
     gs_status (*emit)(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b);
     /* Of what it can do: is it the preset? NULL: of all. */
     bool (*pays)(const gs_device *d, const gs_problem *q, const gs_variant *v);
+    /* Of what it can do: can its kernels do an epilogue? NULL: never. */
+    bool (*ends)(gs_plan *p, const gs_problem *q, const gs_variant *v);
 };
 
 /* The tables; each ends with a NULL name (gemm.c, lower_conv.c). */
@@ -61,6 +64,8 @@ void gs_problem_class(const gs_problem *q, char class[GS_TUNING_NAME]);
 /* Multiply-adds counted as two. */
 double gs_problem_flops(const gs_problem *q);
 
+/* Will the problem's results be stored by a kernel that can do an epilogue? */
+bool gs__plan_ends(gs_plan *p, const gs_problem *q);
 /* Launches the problem by the variant that holds for it, and notes it. */
 gs_status gs__plan_problem(gs_plan *p, const gs_problem *q, gs_value *out, gs_value *a, gs_value *b);
 

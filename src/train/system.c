@@ -182,6 +182,7 @@ gs_status gs_setup_fits_in(const gs_setup *s, gs_device *d, size_t budget, gs_se
     m.flops = step.flops;
     m.launches = step.launches;
     m.kept = budget ? GS_MAX(step.kept_bytes, draw.workspace_bytes) : m.workspace;
+    m.epilogues = step.epilogues;
     m.again_launches = step.again_launches;
     m.again_flops = step.again_flops;
     m.again_part = step.again_bytes / GS_MAX(step.moved_bytes - step.again_bytes, 1.0);

@@ -132,6 +132,7 @@ typedef struct gs_setup_memory {
     size_t constants;  /* inputs and tables */
     double flops;      /* of a step */
     int launches;      /* of a step */
+    int epilogues;     /* of these: with an epilogue (gs_plan_stats) */
     size_t kept;       /* workspace when nothing is computed again */
     int again_launches;
     double again_flops, again_part; /* of a step: products computed again, and their and all other memory traffic as a part of a step's without */

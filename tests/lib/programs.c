@@ -71,15 +71,18 @@ static void told(void *user, const char *label, const char *source, const char *
 {
     gathered *all = user;
     const bool file = strlen(label) > 3 && !strcmp(label + strlen(label) - 3, ".cl");
+    /* each epilogue with one of the forms of its file, not with all */
+    const char *end = strncmp(source, "#undef GS_END", 13) ? NULL : strstr(source, "\n}\n");
     uint64_t hash = gs_hash_str(label);
 
     if (!file) {
         take_generated(all, source);
         return;
     }
-    hash = gs_hash64(options, strlen(options) + 1, hash);
+    if (end) hash = gs_hash64(source, (size_t)(end - source), hash);
+    else hash = gs_hash64(options, strlen(options) + 1, hash);
     /* devices that look like CPUs come last: options that only they use (vectors of 16 lanes) are forms for them */
-    if (!seen(all, hash)) add(all, label, options, source, false, all->cpu || strstr(label, "_cpu") != NULL);
+    if (!seen(all, hash)) add(all, label, options, source, end != NULL, all->cpu || strstr(label, "_cpu") != NULL);
 }
 
 static void plan_on(gs_device *d, gs_graph *g)

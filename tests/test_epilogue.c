@@ -1,0 +1,243 @@
+/* Epilogues: elementwise work that products do on their results. Each case is compiled with them and without; outputs must agree to the bit, since the
+ * operations and their order are the same, and with the double reference; the printed plan tells which launch does what. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gesso/gesso.h"
+#include "graph/graph.h"
+#include "lib/one_device.h"
+#include "plan/plan_int.h"
+
+enum { MOST = 1 << 17, INPUTS = 8 }; /* elements and number of inputs */
+
+static gs_node *fed(gs_graph *g, gs_shape s)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "in%d", g->n_inputs);
+    return gs_input(g, name, s, GS_F32);
+}
+
+static void fill(float *x, int64_t n, uint64_t seed)
+{
+    gs_rng r = { .seed = seed };
+
+    for (int64_t i = 0; i < n; i++) x[i] = (float)gs_rng_normal(&r);
+}
+
+/* Runs the graph; all outputs one after the other, and their number of elements. */
+static float *run(gs_graph *g, const char *off, const char *use, int64_t *count, char **text, gs_plan_stats *stats)
+{
+    const gs_compile_opts o = { .off = off, .use = use };
+    float *x = gs_xalloc(MOST * sizeof *x), *all = gs_xalloc(8 * MOST * sizeof *all);
+    gs_store *s;
+    gs_plan *p;
+
+    assert_ok(gs_store_new(device, 7, &s));
+    assert_ok(gs_compile(g, device, s, &o, &p));
+    for (int step = 0; step < 2; step++) { /* twice: nothing may be left over from the first */
+        for (int i = 0; i < g->n_inputs; i++) {
+            fill(x, gs_shape_count(g->inputs[i].node->shape), 10 + (uint64_t)i);
+            assert_ok(gs_plan_feed(p, g->inputs[i].name, x));
+        }
+        assert_ok(gs_plan_run(p, 1, 0));
+    }
+    *count = 0;
+    for (int i = 0; i < g->n_outputs; i++) {
+        assert_ok(gs_plan_fetch(p, g->outputs[i].name, all + *count));
+        *count += gs_shape_count(g->outputs[i].node->shape);
+        assert_true(*count < 8 * MOST);
+    }
+    if (text) *text = gs_plan_text(p);
+    if (stats) *stats = gs_plan_get_stats(p);
+    gs_plan_free(p);
+    gs_store_free(s);
+    free(x);
+    return all;
+}
+
+static void near_reference(gs_graph *g, const float *got, const char *what)
+{
+    gs_ref_feed feeds[INPUTS];
+    double *xd[INPUTS];
+    float *x = gs_xalloc(MOST * sizeof *x);
+    gs_node *want[8];
+    gs_ref_result ref;
+
+    assert_true(g->n_inputs <= INPUTS && g->n_outputs <= 8);
+    for (int i = 0; i < g->n_inputs; i++) {
+        const int64_t n = gs_shape_count(g->inputs[i].node->shape);
+
+        assert_true(n <= MOST);
+        fill(x, n, 10 + (uint64_t)i);
+        xd[i] = gs_xalloc((size_t)n * sizeof(double));
+        for (int64_t k = 0; k < n; k++) xd[i][k] = x[k];
+        feeds[i] = (gs_ref_feed){ g->inputs[i].node, xd[i] };
+    }
+    for (int i = 0; i < g->n_outputs; i++) want[i] = g->outputs[i].node;
+    assert_ok(gs_ref_eval(g, want, g->n_outputs, feeds, g->n_inputs, 1, 0, &ref));
+    for (int i = 0; i < g->n_outputs; i++) {
+        const int64_t n = gs_shape_count(want[i]->shape);
+        const double *r = ref.value[want[i]->id];
+        double worst = 0, scale = 0;
+
+        for (int64_t k = 0; k < n; k++) {
+            worst = fmax(worst, fabs(got[k] - r[k]));
+            scale = fmax(scale, fabs(r[k]));
+        }
+        if (!(worst <= 5e-6 * scale + 1e-7)) fail_msg("%s: output %s is off by %g of %g", what, g->outputs[i].name, worst, scale);
+        got += n;
+    }
+    gs_ref_free(&ref);
+    for (int i = 0; i < g->n_inputs; i++) free(xd[i]);
+    free(x);
+}
+
+/* Launches of the printed plan that do an epilogue. */
+static int epilogues(const char *text)
+{
+    int n = 0;
+
+    for (const char *at = text; (at = strstr(at, " then ")); at++) n++;
+    return n;
+}
+
+/* The graph with and without: equal bits; `ends` launches have an epilogue. Frees the graph. */
+static void check_graph(gs_graph *g, const char *use, int ends, const char *what)
+{
+    int64_t n, m;
+    char *text, *plain;
+    float *got = run(g, "", use, &n, &text, NULL), *want = run(g, "epilogue", use, &m, &plain, NULL);
+
+    if (epilogues(text) != ends) fail_msg("%s: %d launches with an epilogue, not %d\n%s", what, epilogues(text), ends, text);
+    assert_int_equal(epilogues(plain), 0);
+    assert_int_equal(n, m);
+    for (int64_t i = 0; i < n; i++)
+        if (memcmp(&got[i], &want[i], sizeof got[i]))
+            fail_msg("%s: element %d is %.9g with an epilogue, %.9g without\n%s", what, (int)i, (double)got[i], (double)want[i], text);
+    near_reference(g, got, what);
+    free(text);
+    free(plain);
+    free(got);
+    free(want);
+    gs_graph_free(g);
+}
+
+/* ---- matrix products ---- */
+
+static gs_node *product(gs_graph *g, int b, int m, int n, int k, bool ta, bool tb)
+{
+    const gs_shape sa = b ? GS_SHAPE(b, ta ? k : m, ta ? m : k) : GS_SHAPE(ta ? k : m, ta ? m : k),
+                   sb = b ? GS_SHAPE(b, tb ? n : k, tb ? k : n) : GS_SHAPE(tb ? n : k, tb ? k : n);
+
+    return gs_matmul(fed(g, sa), fed(g, sb), ta, tb);
+}
+
+/* A layer's end: bias by channel, activation. */
+static void layer(const char *use, int b, int m, int n, int k, bool ta, bool tb)
+{
+    gs_graph *g = gs_graph_new();
+    gs_node *y = product(g, b, m, n, k, ta, tb);
+    char what[96];
+
+    snprintf(what, sizeof what, "%s: layer %d x %dx%dx%d %c%c", use, b, m, n, k, ta ? 'T' : 'N', tb ? 'T' : 'N');
+    gs_output(g, "y", gs_leaky_relu(gs_add(y, fed(g, GS_SHAPE(n))), 0.2));
+    check_graph(g, use, 1, what);
+}
+
+/* The gradient's: times the derivative, by an operand of the same shape, and a scalar in memory; two results. */
+static void gradient(const char *use, int b, int m, int n, int k, bool ta, bool tb)
+{
+    gs_graph *g = gs_graph_new();
+    gs_node *dy = product(g, b, m, n, k, ta, tb), *y = fed(g, b ? GS_SHAPE(b, m, n) : GS_SHAPE(m, n)), *dx;
+    char what[96];
+
+    snprintf(what, sizeof what, "%s: gradient %d x %dx%dx%d %c%c", use, b, m, n, k, ta ? 'T' : 'N', tb ? 'T' : 'N');
+    dx = gs_mul(gs_mul(dy, gs_affine(gs_step(y), 0.8, 0.2)), fed(g, GS_SCALAR));
+    gs_output(g, "dx", dx);
+    gs_output(g, "more", gs_tanh(gs_scale(gs_add(dx, y), 0.05)));
+    check_graph(g, use, 1, what);
+}
+
+static void cpu_products(void **state)
+{
+    static const struct { int b, m, n, k; } size[] = {
+        { 0, 1, 1, 2 }, { 0, 97, 65, 259 }, /* more than two blocks of K: sums rest in the result's place */
+        { 0, 130, 3, 257 },                 /* slim: computed as the transposed product */
+        { 0, 12, 32, 128 }, { 3, 33, 65, 31 }, { 2, 5, 4, 140 },
+    };
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t i = 0; i < GS_COUNT(size); i++) {
+        for (int t = i < 2 ? 0 : 1; t < (i < 2 ? 4 : 3); t++) layer("gemm/cpu:4", size[i].b, size[i].m, size[i].n, size[i].k, t & 1, t & 2);
+        gradient("gemm/cpu:4", size[i].b, size[i].m, size[i].n, size[i].k, false, false);
+    }
+}
+
+/* ---- what may be in an epilogue ---- */
+
+/* Each is one product of 13 x 31 and has this many launches with an epilogue. */
+static void what_fits(void **state)
+{
+    enum { OPERANDS = 8 };
+    static const struct { const char *what; int ends; } kind[OPERANDS] = {
+        { "a vector over rows is not known to the kernel", 0 },
+        { "a transposed operand", 0 },
+        { "the index of a column", 0 },
+        { "half of a vector over channels", 1 },
+        { "the product read twice", 1 },
+        { "the product read elsewhere too", 1 },
+        { "an operand that is computed from the product", 0 },
+        { "a variant that has no epilogues", 0 },
+    };
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("the device's own products have no epilogues");
+    for (int i = 0; i < OPERANDS; i++) {
+        gs_graph *g = gs_graph_new();
+        gs_node *y = product(g, 0, 13, 31, 17, false, false), *z;
+
+        switch (i) {
+        case 0: z = gs_mul(y, fed(g, GS_SHAPE(13, 1))); break;
+        case 1: z = gs_add(y, gs_transpose(fed(g, GS_SHAPE(31, 13)), 0, 1)); break;
+        case 2: z = gs_mul(y, gs_cast(gs_iota(g, GS_SHAPE(13, 31), 1), GS_F32)); break;
+        case 3: z = gs_add(y, gs_slice(fed(g, GS_SHAPE(1, 62)), 1, 31, 31)); break;
+        case 4: z = gs_mul(gs_sigmoid(y), y); break;
+        case 5:
+            gs_output(g, "sum", gs_sum(gs_square(y), GS_AXIS(0), false));
+            gs_output(g, "y", y);
+            z = gs_exp(y);
+            break;
+        case 6: z = gs_mul(y, gs_sum(y, GS_AXIS(0), true)); break;
+        default: z = gs_exp(y); break;
+        }
+        gs_output(g, "z", z);
+        check_graph(g, i == 7 ? "gemm/tile:8" : "gemm/cpu:4", kind[i].ends, kind[i].what);
+    }
+}
+
+/* A bias before batch statistics has many readers, and the product none beside it: the sum is stored, the product never. */
+static void statistics_read_the_end(void **state)
+{
+    gs_graph *g = gs_graph_new();
+    gs_node *h = gs_add(product(g, 0, 40, 33, 20, false, true), fed(g, GS_SHAPE(33))), *mean, *var;
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("the device's own products have no epilogues");
+    gs_moments(h, GS_AXIS(0), &mean, &var);
+    gs_output(g, "y", gs_relu(gs_mul(gs_sub(h, mean), gs_rsqrt(gs_affine(var, 1, 1e-5)))));
+    check_graph(g, "gemm/cpu:4", 1, "batch statistics");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cpu_products), cmocka_unit_test(what_fits), cmocka_unit_test(statistics_read_the_end),
+    };
+
+    return cmocka_run_group_tests(tests, open_device, close_device);
+}
