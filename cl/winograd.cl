@@ -11,15 +11,16 @@
  *   3 2   3x3                               2.25    0, +-1
  *   2 4   2x2; 4x4 of stride 2 by phases    2.56    +-1/2, +-5/4: no more error than the plain sum
  *
- * A kernel of 2K x 2K and stride 2 is one of K x K over four times the channels: the phases (fi, fj) of x, x'[c,fi,fj][i][j] = x[c][2 i + fi][2 j + fj].
- * Its gradient by x is four convolutions, one for each phase of the result.
+ * A kernel of 2K x 2K and stride 2 is one of K x K over four times the channels: the phases (a, b) of x, x'[a,b,c][i][j] = x[c][2 i + a][2 j + b].
+ * Its gradient by x is four convolutions, one for each phase of the result, of which a launch writes all.
  *
  *   wino_weights   u (A^2, rows, cols) = G w G^T            wino_image     v (A^2, channels, tiles) = B x B^T
  *   wino_result    y = R m R^T                              wino_gradient  v (A^2, channels, tiles) = R^T dy R
  *   wino_dw        dw = G^T s G
  *
- * Tiles t = (n, row of tiles, column of tiles). One item a channel and LANES consecutive tiles: 16, in vectors, on devices whose local memory is
- * ordinary memory, else 1. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. ps: 2 where a channel is (c, fi, fj), else 1. */
+ * LANES is 16 on devices whose local memory is ordinary memory, else 1: an item does so many tiles at once, in vectors. Tiles are numbered picture by
+ * picture, row by row, or where there are pictures enough (BATCH) so that the lanes are 16 pictures: then pixels need only be turned, 16 x 16 at a time,
+ * and edges are the same for all lanes. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. ps: 2 where phases are read, else 1. */
 #ifndef F
 #define F 4
 #endif
@@ -32,7 +33,11 @@
 #ifndef PAD
 #define PAD 0
 #endif
+#ifndef BATCH
+#define BATCH 0
+#endif
 #define A (F + K - 1)
+#define NP (K == 2 ? 2 : 1) /* phases a side */
 
 #if LANES == 16 /* exists in OpenCL C only */
 #define VEC float16
@@ -83,7 +88,7 @@
     }
 #define G_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
-        const float g0 = in[i], g1 = in[i + Q];                                                       \
+        const VEC g0 = in[i], g1 = in[i + Q];                                                       \
                                                                                                       \
         out[o] = -(16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                         \
         out[o + S] = (16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                      \
@@ -133,9 +138,9 @@
     }
 #define G_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
-        const float g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
-        const float e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * g1 * (-2.0f / 3.0f);         \
-        const float e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * g1 * (1.0f / 6.0f);           \
+        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
+        const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * g1 * (-2.0f / 3.0f);         \
+        const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * g1 * (1.0f / 6.0f);           \
                                                                                                       \
         out[o] = g0;                                                                                  \
         out[o + S] = e1 + o1;                                                                         \
@@ -146,8 +151,8 @@
     }
 #define GT_AXIS(out, o, S, in, i, Q)                                                                  \
     {                                                                                                 \
-        const float e1 = (in[i + Q] + in[i + 2 * Q]) * (-2.0f / 3.0f), e2 = (in[i + 3 * Q] + in[i + 4 * Q]) * (1.0f / 6.0f); \
-        const float o1 = (in[i + Q] - in[i + 2 * Q]) * (-2.0f / 3.0f), o2 = (in[i + 3 * Q] - in[i + 4 * Q]) * (1.0f / 6.0f); \
+        const VEC e1 = (in[i + Q] + in[i + 2 * Q]) * (-2.0f / 3.0f), e2 = (in[i + 3 * Q] + in[i + 4 * Q]) * (1.0f / 6.0f); \
+        const VEC o1 = (in[i + Q] - in[i + 2 * Q]) * (-2.0f / 3.0f), o2 = (in[i + 3 * Q] - in[i + 4 * Q]) * (1.0f / 6.0f); \
                                                                                                       \
         out[o] = in[i] + e1 + e2;                                                                     \
         out[o + S] = HALF2 * o1 + ROOT2 * o2;                                                         \
@@ -179,7 +184,7 @@
     }
 #define G_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
-        const float g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
+        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
                                                                                                       \
         out[o] = g0;                                                                                  \
         out[o + S] = 0.5f * (g0 + g1 + g2);                                                           \
@@ -194,45 +199,193 @@
     }
 #endif
 
-/* u[xi][r][q] = (G w G^T)[xi] with w's elements si and sj apart, from base + r sr + c sq + fi pi + fj; q = (c, fi, fj). One item a (row,
- * column). */
-__kernel void wino_weights(__global float *u, const ulong u0, const __global float *w, const ulong w0, const int rows, const int cols,
-                           const int base, const int sr, const int sq, const int si, const int sj, const int ps, const int pi)
-{
-    const int at = get_global_id(0), q = at % cols, phase = q % (ps * ps);
-    float g[K * K], t[A * K], r[A * A];
+#define KK (K * NP * K * NP) /* taps of the kernel as it is stored */
 
-    if (at >= rows * cols) return;
-    w += w0 + base + (ulong)(at / cols) * sr + (ulong)(q / (ps * ps)) * sq + (phase / ps * pi + phase % ps);
-    u += u0 + at;
+#if LANES == 16
+#define ZIP_LOW(a, b)                                                                                 \
+    (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
+#define ZIP_HIGH(a, b)                                                                                \
+    (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
+
+/* Sixteen rows of sixteen become columns: each pass moves every element's place, written row, column in binary, round by one bit. */
+GS_FN void turn(float16 *v)
+{
+    float16 t[16];
+
     GS_UNROLL
-    for (int i = 0; i < K * K; i++) g[i] = w[i / K * si + i % K * sj];
-    GS_UNROLL
-    for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
-    GS_UNROLL
-    for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
-    GS_UNROLL
-    for (int i = 0; i < A * A; i++) u[(ulong)i * rows * cols] = r[i];
+    for (int pass = 0; pass < 2; pass++) {
+        GS_UNROLL
+        for (int i = 0; i < 8; i++) {
+            t[2 * i] = ZIP_LOW(v[i], v[i + 8]);
+            t[2 * i + 1] = ZIP_HIGH(v[i], v[i + 8]);
+        }
+        GS_UNROLL
+        for (int i = 0; i < 8; i++) {
+            v[2 * i] = ZIP_LOW(t[i], t[i + 8]);
+            v[2 * i + 1] = ZIP_HIGH(t[i], t[i + 8]);
+        }
+    }
 }
 
-/* dw (rows, C, ps K, ps K) = G^T s G, s (A^2, rows, cols) with columns (c, fi, fj). One item a (row, column). */
-__kernel void wino_dw(__global float *dw, const ulong dw0, const __global float *s, const ulong s0, const int rows, const int cols,
-                      const int ps)
+/* lane[i][k] = line k's element i, i < count, lines `step` apart, 16 of them or n, of which the last is repeated. */
+GS_FN void to_lanes(float *lane, const __global float *x, const long step, const int n, const int count)
 {
-    const int at = get_global_id(0), phase = at % (ps * ps); /* cols is a multiple of ps^2 */
-    float m[A * A], t[K * A], g[K * K];
+    if (n == 16 && count >= 16) {
+        for (int i = 0; i < count; i += 16) {
+            const int at = min(i, count - 16); /* the last block may overlap the one before */
+            float16 v[16];
 
-    if (at >= rows * cols) return;
-    s += s0 + at;
-    dw += dw0 + (ulong)(at - phase) * (K * K) + (phase / ps * ps * K + phase % ps);
-    GS_UNROLL
-    for (int i = 0; i < A * A; i++) m[i] = s[(ulong)i * rows * cols];
-    GS_UNROLL
-    for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
-    GS_UNROLL
-    for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
-    GS_UNROLL
-    for (int i = 0; i < K * K; i++) dw[i / K * ps * ps * K + i % K * ps] = g[i];
+            GS_UNROLL
+            for (int k = 0; k < 16; k++) v[k] = vload16(0, x + k * step + at);
+            turn(v);
+            GS_UNROLL
+            for (int k = 0; k < 16; k++) vstore16(v[k], at + k, lane);
+        }
+    } else {
+        for (int k = 0; k < 16; k++)
+            for (int i = 0; i < count; i++) lane[i * 16 + k] = x[min(k, n - 1) * step + i];
+    }
+}
+
+/* The other way; lines past n are left out. */
+GS_FN void from_lanes(__global float *y, const float *lane, const long step, const int n, const int count)
+{
+    if (n == 16 && count >= 16) {
+        for (int i = 0; i < count; i += 16) {
+            const int at = min(i, count - 16);
+            float16 v[16];
+
+            GS_UNROLL
+            for (int k = 0; k < 16; k++) v[k] = vload16(at + k, lane);
+            turn(v);
+            GS_UNROLL
+            for (int k = 0; k < 16; k++) vstore16(v[k], 0, y + k * step + at);
+        }
+    } else {
+        for (int k = 0; k < n; k++)
+            for (int i = 0; i < count; i++) y[k * step + i] = lane[i * 16 + k];
+    }
+}
+
+/* The first n of sixteen. */
+GS_FN void store_some(__global float *p, const float16 v, const int n)
+{
+    if (n == 16) {
+        vstore16(v, 0, p);
+    } else {
+        float t[16];
+
+        vstore16(v, 0, t);
+        for (int k = 0; k < n; k++) p[k] = t[k];
+    }
+}
+
+GS_FN float16 load_some(const __global float *p, const int n)
+{
+    float t[16];
+
+    if (n == 16) return vload16(0, p);
+    for (int k = 0; k < 16; k++) t[k] = p[min(k, n - 1)];
+    return vload16(0, t);
+}
+#endif
+
+/* u (A^2, rows, ps^2, cols) = G w G^T of ps^2 phases. w's rows lie sr apart, its columns sc, and tap (i, j) of phase (a, b) is element base + a K NP + b + i si
+ * + j sj of the K NP x K NP that lie together. One item a row and LANES columns; without lanes, a phase of that. */
+__kernel void wino_weights(__global float *u, const ulong u0, const __global float *w, const ulong w0, const int rows, const int cols,
+                           const int ps, const int base, const int sr, const int sc, const int si, const int sj)
+{
+    const int at = get_global_id(0);
+    const ulong xi_step = (ulong)rows * cols * (ps * ps);
+    VEC g[K * K], t[A * K], r[A * A];
+
+    w += w0;
+    u += u0;
+#if LANES == 16
+    {
+        const int blocks = (cols + 15) / 16, row = at / blocks, col = at % blocks * 16, n = min(16, cols - col);
+        float taps[16 * KK];
+
+        if (row >= rows) return;
+        to_lanes(taps, w + (ulong)row * sr + (ulong)col * sc, sc, n, KK);
+        for (int p = 0; p < ps * ps; p++) {
+            __global float *to = u + ((ulong)row * (ps * ps) + p) * cols + col;
+
+            GS_UNROLL
+            for (int i = 0; i < K * K; i++) g[i] = vload16(base + p / ps * (K * NP) + p % ps + i / K * si + i % K * sj, taps);
+            GS_UNROLL
+            for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
+            GS_UNROLL
+            for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
+            GS_UNROLL
+            for (int i = 0; i < A * A; i++) store_some(to + i * xi_step, r[i], n);
+        }
+    }
+#else
+    {
+        const int p = at / (rows * cols), row = at / cols % rows, col = at % cols;
+
+        if (p >= ps * ps) return;
+        w += base + p / ps * (K * NP) + p % ps + (ulong)row * sr + (ulong)col * sc;
+        u += ((ulong)row * (ps * ps) + p) * cols + col;
+        GS_UNROLL
+        for (int i = 0; i < K * K; i++) g[i] = w[i / K * si + i % K * sj];
+        GS_UNROLL
+        for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
+        GS_UNROLL
+        for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
+        GS_UNROLL
+        for (int i = 0; i < A * A; i++) u[i * xi_step] = r[i];
+    }
+#endif
+}
+
+/* dw (rows, cols, K NP, K NP) = G^T s G of each phase, s (A^2, rows, NP^2, cols). One item a row and LANES columns; without lanes, a phase of that. */
+__kernel void wino_dw(__global float *dw, const ulong dw0, const __global float *s, const ulong s0, const int rows, const int cols)
+{
+    const int at = get_global_id(0);
+    const ulong xi_step = (ulong)rows * cols * (NP * NP);
+    VEC m[A * A], t[K * A], g[K * K];
+
+    s += s0;
+    dw += dw0;
+#if LANES == 16
+    {
+        const int blocks = (cols + 15) / 16, row = at / blocks, col = at % blocks * 16, n = min(16, cols - col);
+        float taps[16 * KK];
+
+        if (row >= rows) return;
+        for (int p = 0; p < NP * NP; p++) {
+            const __global float *from = s + ((ulong)row * (NP * NP) + p) * cols + col;
+
+            GS_UNROLL
+            for (int i = 0; i < A * A; i++) m[i] = load_some(from + i * xi_step, n);
+            GS_UNROLL
+            for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
+            GS_UNROLL
+            for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
+            GS_UNROLL
+            for (int i = 0; i < K * K; i++) vstore16(g[i], (i / K * NP + p / NP) * (K * NP) + i % K * NP + p % NP, taps);
+        }
+        from_lanes(dw + ((ulong)row * cols + col) * KK, taps, KK, n, KK);
+    }
+#else
+    {
+        const int p = at / (rows * cols), row = at / cols % rows, col = at % cols;
+
+        if (p >= NP * NP) return;
+        s += ((ulong)row * (NP * NP) + p) * cols + col;
+        dw += ((ulong)row * cols + col) * KK + (p / NP * (K * NP) + p % NP);
+        GS_UNROLL
+        for (int i = 0; i < A * A; i++) m[i] = s[i * xi_step];
+        GS_UNROLL
+        for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
+        GS_UNROLL
+        for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
+        GS_UNROLL
+        for (int i = 0; i < K * K; i++) dw[i / K * NP * NP * K + i % K * NP] = g[i];
+    }
+#endif
 }
 
 /* The pixel of a line of n that position i shows; -1: a zero. */
@@ -273,20 +426,22 @@ GS_FN int pixel(int i, int n)
 #endif
 #endif
 
-/* v[xi][q][t - first] = (B x B^T)[xi] of tile t, zeros past the last tile. x (n, channels / ps^2, xh, xw); tile (i, j) of channel q = (c, fi, fj)
- * starts at row ps F i + fi - ph, column ps F j + fj - pw, and takes every ps-th pixel. span: tiles of v in memory, a multiple of LANES. */
+#if !BATCH
+/* v = B x B^T of the tiles of ps^2 phases, zeros past the last tile: channel c and tile t of phase (a, b) at v + ((a ps + b) channels + c) span + t - first,
+ * one product ps^2 channels span from the next. x (n, channels, xh, xw); tile (i, j) starts at row ps F i + top + a, column ps F j + left + b, and takes every
+ * ps-th pixel. span: tiles of v in memory, a multiple of LANES. One item a phase, channel and LANES tiles. */
 __kernel void wino_image(__global float *v, const ulong v0, const __global float *x, const ulong x0, const int channels, const int span,
-                         const int first, const int total, const int rows, const int cols, const int xh, const int xw, const int ph,
-                         const int pw, const int ps)
+                         const int first, const int total, const int rows, const int cols, const int xh, const int xw, const int ps,
+                         const int top0, const int left0)
 {
-    const int at = get_global_id(0), vectors = span / LANES;
-    const int q = at / vectors, t0 = first + at % vectors * LANES, phase = q % (ps * ps);
-    const int top = phase / ps - ph, left = phase % ps - pw, picture = channels / (ps * ps) * (xh * xw);
+    const int at = get_global_id(0), vectors = span / LANES, c = at / vectors % channels, phase = at / vectors / channels;
+    const int t0 = first + at % vectors * LANES, picture = channels * (xh * xw);
+    const int top = top0 + phase / ps, left = left0 + phase % ps;
     VEC d[A * A], e[A * A];
 
-    if (at >= channels * vectors) return;
-    v += v0 + (ulong)q * span + (t0 - first);
-    x += x0 + (ulong)(q / (ps * ps)) * (xh * xw);
+    if (phase >= ps * ps) return;
+    v += v0 + ((ulong)phase * channels + c) * span + (t0 - first);
+    x += x0 + (ulong)c * (xh * xw);
 #if LANES == 16
     if (ps == 1 && t0 % cols + 16 <= cols && t0 + 16 <= total) {
         const __global float *xn = x + (ulong)(t0 / cols / rows) * picture;
@@ -347,10 +502,10 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
     GS_UNROLL
     for (int i = 0; i < A; i++) B_AXIS(d, i * A, 1, e, i * A, 1)
     GS_UNROLL
-    for (int i = 0; i < A * A; i++) STORE(d[i], v + (ulong)i * channels * span);
+    for (int i = 0; i < A * A; i++) STORE(d[i], v + (ulong)i * ps * ps * channels * span);
 }
 
-/* v[xi][c][t - first] = (R^T dy R)[xi] of tile t, with zeros for what lies beyond dy (n, channels, yh, yw) and past the last tile. */
+/* v = R^T dy R as wino_image has its one phase, with zeros for what lies beyond dy (n, channels, yh, yw) and past the last tile. */
 __kernel void wino_gradient(__global float *v, const ulong v0, const __global float *dy, const ulong dy0, const int channels,
                             const int span, const int first, const int total, const int rows, const int cols, const int yh, const int yw)
 {
@@ -394,18 +549,19 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
     for (int i = 0; i < A * A; i++) STORE(r[i], v + (ulong)i * channels * span);
 }
 
-/* y (n, channels, yh, yw): the results of tile t are R m R^T, m[xi][c][t - first]. Result (i, j) of the rh x rw of a picture goes to row step i +
- * top, column step j + left. */
+/* y (n, channels, yh, yw): the results of a tile are R m R^T; the step^2 phases of m follow each other. Result (i, j) of phase (a, b) goes to row
+ * step i + a, column step j + b; step is 2 for phases, else 1. */
 __kernel void wino_result(__global float *y, const ulong y0, const __global float *m, const ulong m0, const int channels, const int span,
-                          const int first, const int total, const int rows, const int cols, const int yh, const int yw, const int rh,
-                          const int rw, const int step, const int top, const int left)
+                          const int first, const int total, const int rows, const int cols, const int yh, const int yw,
+                          const int step)
 {
-    const int at = get_global_id(0), vectors = span / LANES;
-    const int c = at / vectors, t0 = first + at % vectors * LANES;
+    const int at = get_global_id(0), vectors = span / LANES, c = at / vectors % channels, phase = at / vectors / channels;
+    const int t0 = first + at % vectors * LANES, top = phase / step, left = phase % step;
+    const int rh = (yh - top + step - 1) / step, rw = (yw - left + step - 1) / step;
     VEC d[A * A], e[F * A], r[F * F];
 
-    if (at >= channels * vectors) return;
-    m += m0 + (ulong)c * span + (t0 - first);
+    if (phase >= step * step) return;
+    m += m0 + ((ulong)phase * (A * A) * channels + c) * span + (t0 - first);
     y += y0 + (ulong)c * (yh * yw) + (top * yw + left);
     GS_UNROLL
     for (int i = 0; i < A * A; i++) d[i] = LOAD(m + (ulong)i * channels * span);
@@ -447,3 +603,114 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
     }
 #endif
 }
+
+#else
+/* The same where 16 consecutive pictures are the lanes: vector t of the tiles is tile t % (rows cols) of the pictures from 16 (t / (rows cols)) on, and their
+ * number is a multiple of 16. One item a channel and row of tiles, which turns its pixels once for all tiles and phases; ROOM pixels have room. No PAD. */
+#define ROOM 640
+#define ITEM                                                                                          \
+    const int at = get_global_id(0), lines = span / 16 / cols, c = at / lines, line = first / 16 / cols + at % lines;         \
+    const int group = line / rows, row = line % rows
+
+__kernel void wino_image(__global float *v, const ulong v0, const __global float *x, const ulong x0, const int channels, const int span,
+                               const int first, const int total, const int rows, const int cols, const int xh, const int xw,
+                               const int ps, const int top, const int left)
+{
+    ITEM;
+    const int picture = channels * (xh * xw), h0 = max(0, ps * F * row + top), h1 = min(xh, ps * (F * row + A) + top);
+    float lane[(ROOM + 1) * 16];
+    float16 d[A * A], e[A * A];
+
+    (void)total;
+    if (c >= channels) return;
+    x += x0 + (ulong)group * 16 * picture + (ulong)c * (xh * xw);
+    v += v0 + (ulong)c * span + at % lines * cols * 16;
+    if (h0 < h1) to_lanes(lane, x + h0 * xw, picture, 16, (h1 - h0) * xw);
+    vstore16((float16)(0.0f), ROOM, lane);
+    for (int phase = 0; phase < ps * ps; phase++)
+        for (int j0 = 0; j0 < cols; j0++) {
+            const int h = ps * F * row + top + phase / ps, w = ps * F * j0 + left + phase % ps;
+            __global float *to = v + (ulong)phase * channels * span + j0 * 16;
+
+            GS_UNROLL
+            for (int i = 0; i < A; i++) {
+                GS_UNROLL
+                for (int j = 0; j < A; j++) {
+                    const int y = h + i * ps, z = w + j * ps;
+
+                    d[i * A + j] = vload16(y >= h0 && y < h1 && z >= 0 && z < xw ? (y - h0) * xw + z : ROOM, lane);
+                }
+            }
+            GS_UNROLL
+            for (int j = 0; j < A; j++) B_AXIS(e, j, A, d, j, A)
+            GS_UNROLL
+            for (int i = 0; i < A; i++) B_AXIS(d, i * A, 1, e, i * A, 1)
+            GS_UNROLL
+            for (int i = 0; i < A * A; i++) vstore16(d[i], 0, to + (ulong)i * ps * ps * channels * span);
+        }
+}
+
+__kernel void wino_gradient(__global float *v, const ulong v0, const __global float *dy, const ulong dy0, const int channels,
+                                  const int span, const int first, const int total, const int rows, const int cols, const int yh, const int yw)
+{
+    ITEM;
+    const int picture = channels * (yh * yw), h0 = F * row, h1 = min(yh, h0 + F);
+    float lane[(ROOM + 1) * 16];
+    float16 d[F * F], e[F * A], r[A * A];
+
+    (void)total;
+    if (c >= channels) return;
+    dy += dy0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw);
+    v += v0 + (ulong)c * span + at % lines * cols * 16;
+    to_lanes(lane, dy + h0 * yw, picture, 16, (h1 - h0) * yw);
+    vstore16((float16)(0.0f), ROOM, lane);
+    for (int j0 = 0; j0 < cols; j0++) {
+        GS_UNROLL
+        for (int i = 0; i < F; i++) {
+            GS_UNROLL
+            for (int j = 0; j < F; j++)
+                d[i * F + j] = vload16(h0 + i < h1 && F * j0 + j < yw ? i * yw + F * j0 + j : ROOM, lane);
+        }
+        GS_UNROLL
+        for (int j = 0; j < F; j++) RT_AXIS(e, j, F, d, j, F)
+        GS_UNROLL
+        for (int i = 0; i < A; i++) RT_AXIS(r, i * A, 1, e, i * F, 1)
+        GS_UNROLL
+        for (int i = 0; i < A * A; i++) vstore16(r[i], 0, v + (ulong)i * channels * span + j0 * 16);
+    }
+}
+
+__kernel void wino_result(__global float *y, const ulong y0, const __global float *m, const ulong m0, const int channels, const int span,
+                                const int first, const int total, const int rows, const int cols, const int yh, const int yw,
+                                const int step)
+{
+    ITEM;
+    const int picture = channels * (yh * yw), h0 = step * F * row, h1 = min(yh, h0 + step * F);
+    float lane[(ROOM + 1) * 16];
+    float16 d[A * A], e[F * A], r[F * F];
+
+    (void)total;
+    if (c >= channels) return;
+    m += m0 + (ulong)c * span + at % lines * cols * 16;
+    for (int phase = 0; phase < step * step; phase++)
+        for (int j0 = 0; j0 < cols; j0++) {
+            const __global float *from = m + (ulong)phase * (A * A) * channels * span + j0 * 16;
+            const int w = step * F * j0 + phase % step;
+
+            GS_UNROLL
+            for (int i = 0; i < A * A; i++) d[i] = vload16(0, from + (ulong)i * channels * span);
+            GS_UNROLL
+            for (int j = 0; j < A; j++) R_AXIS(e, j, A, d, j, A)
+            GS_UNROLL
+            for (int i = 0; i < F; i++) R_AXIS(r, i * F, 1, e, i * A, 1)
+            GS_UNROLL
+            for (int i = 0; i < F; i++) {
+                const int h = phase / step + i * step; /* of the rows in lane */
+
+                GS_UNROLL
+                for (int j = 0; j < F; j++) vstore16(r[i * F + j], h0 + h < h1 && w + j * step < yw ? h * yw + w + j * step : ROOM, lane);
+            }
+        }
+    from_lanes(y + y0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw) + h0 * yw, lane, picture, 16, (h1 - h0) * yw);
+}
+#endif /* BATCH */

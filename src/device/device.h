@@ -24,6 +24,7 @@ typedef struct gs_gemm {
     int64_t lda, ldb, ldc;                 /* row lengths as stored, elements */
     int64_t stride_a, stride_b, stride_c;  /* between problems, elements */
     float alpha, beta;
+    int64_t c_first;                       /* elements of C before the first problem; a plan's, drivers get the place itself */
 } gs_gemm;
 
 typedef struct gs_driver {

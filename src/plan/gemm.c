@@ -5,11 +5,13 @@
 
 static void args_of(gs_launch *l, const gs_gemm *g, gs_value *c, gs_value *a, gs_value *b)
 {
-    /* A padded row length or problem stride leaves elements of C that no provider writes. */
-    const bool whole = g->beta == 0.0f && g->ldc == g->n && (g->batch == 1 || g->stride_c == g->m * g->n);
+    /* A padded row length or problem stride, or a part of a larger value, leaves elements of C that no provider writes. */
+    const bool whole = g->beta == 0.0f && g->ldc == g->n && (g->batch == 1 || g->stride_c == g->m * g->n) &&
+                       c->count == g->m * g->n * g->batch;
 
     if (whole) gs_launch_out(l, c);
     else gs_launch_inout(l, c);
+    l->args[0].extra = g->c_first;
     gs_launch_in(l, a);
     gs_launch_in(l, b);
 }
