@@ -9,6 +9,7 @@
  *   K F   serves                            fewer   points
  *   3 4   3x3                               4.00    0, +-1/sqrt 2, +-sqrt 2: half the error of 0, +-1, +-2
  *   3 2   3x3                               2.25    0, +-1
+ *   4 3   4x4                               4.00    as for 3 4: the tiles are 6 x 6 too
  *   2 4   2x2; 4x4 of stride 2 by phases    2.56    +-1/2, +-5/4: no more error than the plain sum
  *
  * A kernel of 2K x 2K and stride 2 is one of K x K over four times the channels: the phases (a, b) of x, x'[a,b,c][i][j] = x[c][2 i + a][2 j + b].
@@ -101,7 +102,7 @@
         out[o] = (16.0f / 21.0f) * (in[i + Q] - in[i]) + (32.0f / 105.0f) * (in[i + 2 * Q] - in[i + 3 * Q]);                    \
         out[o + S] = (8.0f / 21.0f) * ((in[i + 2 * Q] + in[i + 3 * Q]) - (in[i] + in[i + Q])) + in[i + 4 * Q];                  \
     }
-#elif F == 4
+#elif F + K == 7
 #define B_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
         const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q], d5 = in[i + 5 * Q]; \
@@ -114,6 +115,7 @@
         out[o + 4 * S] = e2 - o2;                                                                     \
         out[o + 5 * S] = d1 - 2.5f * d3 + d5;                                                         \
     }
+#if F == 4
 #define R_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
         const VEC e1 = in[i + Q] + in[i + 2 * Q], o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]);           \
@@ -158,6 +160,52 @@
         out[o + S] = HALF2 * o1 + ROOT2 * o2;                                                         \
         out[o + 2 * S] = 0.5f * e1 + 2.0f * e2 + in[i + 5 * Q];                                       \
     }
+#else
+#define R_AXIS(out, o, S, in, i, Q)                                                                   \
+    {                                                                                                 \
+        const VEC e1 = in[i + Q] + in[i + 2 * Q], o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]);           \
+        const VEC e2 = in[i + 3 * Q] + in[i + 4 * Q], o2 = ROOT2 * (in[i + 3 * Q] - in[i + 4 * Q]);   \
+                                                                                                      \
+        out[o] = in[i] + e1 + e2;                                                                     \
+        out[o + S] = o1 + o2;                                                                         \
+        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2 + in[i + 5 * Q];                                       \
+    }
+#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
+    {                                                                                                 \
+        const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q];                                     \
+        const VEC e1 = y0 + 0.5f * y2, o1 = HALF2 * y1, e2 = y0 + 2.0f * y2, o2 = ROOT2 * y1;         \
+                                                                                                      \
+        out[o] = y0;                                                                                  \
+        out[o + S] = e1 + o1;                                                                         \
+        out[o + 2 * S] = e1 - o1;                                                                     \
+        out[o + 3 * S] = e2 + o2;                                                                     \
+        out[o + 4 * S] = e2 - o2;                                                                     \
+        out[o + 5 * S] = y2;                                                                          \
+    }
+#define G_AXIS(out, o, S, in, i, Q)                                                                   \
+    {                                                                                                 \
+        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q], g3 = in[i + 3 * Q];                 \
+        const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * (g1 + 0.5f * g3) * (-2.0f / 3.0f);                      \
+        const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * (g1 + 2.0f * g3) * (1.0f / 6.0f);                        \
+                                                                                                      \
+        out[o] = g0;                                                                                  \
+        out[o + S] = e1 + o1;                                                                         \
+        out[o + 2 * S] = e1 - o1;                                                                     \
+        out[o + 3 * S] = e2 + o2;                                                                     \
+        out[o + 4 * S] = e2 - o2;                                                                     \
+        out[o + 5 * S] = g3;                                                                          \
+    }
+#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
+    {                                                                                                 \
+        const VEC e1 = (in[i + Q] + in[i + 2 * Q]) * (-2.0f / 3.0f), e2 = (in[i + 3 * Q] + in[i + 4 * Q]) * (1.0f / 6.0f);     \
+        const VEC o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]) * (-2.0f / 3.0f), o2 = ROOT2 * (in[i + 3 * Q] - in[i + 4 * Q]) * (1.0f / 6.0f); \
+                                                                                                      \
+        out[o] = in[i] + e1 + e2;                                                                     \
+        out[o + S] = o1 + o2;                                                                         \
+        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2;                                                       \
+        out[o + 3 * S] = 0.5f * o1 + 2.0f * o2 + in[i + 5 * Q];                                       \
+    }
+#endif
 #else
 #define B_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
@@ -421,6 +469,8 @@ GS_FN int pixel(int i, int n)
 /* N pixels a tile of 16 tiles in a row, next to each other in line, to vectors: d[j] = pixel F t + j of tile t. */
 #if F == 4
 #define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s048c, vload16(1, p).s048c, vload16(2, p).s048c, vload16(3, p).s048c);
+#elif F == 3
+#define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s0369, vload16(0, p).scf, vload16(1, p).s258b, vload16(1, p).se, vload16(2, p).s147a, vload16(2, p).sd);
 #else
 #define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s02468ace, vload16(1, p).s02468ace);
 #endif

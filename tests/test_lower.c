@@ -171,8 +171,14 @@ static void winograd_cases(size_t step)
         { 16, 3, 11, 10, 5, 4, 4, 2, 2, 3, 0, 1, 1 },
         { 16, 2, 2, 4, 3, 4, 4, 2, 2, 1, 0, 1, 1 },
         { 48, 270, 17, 20, 5, 4, 4, 2, 2, 1, 1, 1, 1 },
+        { 1, 37, 13, 17, 20, 4, 4, 1, 1, 1, 1, 1, 1 },   /* winograd:3, from here on */
+        { 2, 3, 7, 50, 5, 4, 4, 1, 1, 1, 2, 1, 1 },      /* whole vectors in a row */
+        { 1, 300, 4, 5, 33, 4, 4, 1, 1, 0, 3, 1, 1 },
+        { 16, 3, 9, 8, 18, 4, 4, 1, 1, 1, 1, 1, 1 },
+        { 1, 2, 2, 2, 3, 4, 4, 1, 1, 1, 1, 1, 1 },
+        { 1, 1000, 21, 20, 3, 4, 4, 1, 1, 1, 1, 1, 1 },
     };
-    static const struct { const char *name; double tol; } form[] = { { "winograd:2", 1.2e-6 }, { "winograd:4", 4.5e-6 } };
+    static const struct { const char *name; double tol; } form[] = { { "winograd:2", 1.2e-6 }, { "winograd:3", 4.5e-6 }, { "winograd:4", 4.5e-6 } };
     static const char *const kernel[] = { "wino_result", "wino_result", "wino_dw" };
 
     for (size_t f = 0; f < GS_COUNT(form); f++) {
@@ -181,7 +187,8 @@ static void winograd_cases(size_t step)
             for (int op = 0; op < 3; op++) {
                 char what[64];
 
-                if (cases[i].kh == 4 && f == 0) continue; /* F(2x2,2x2) is not there */
+                if ((cases[i].kh == 4) != (f > 0) && f < 2) continue; /* F(2x2,2x2) is not there */
+                if ((cases[i].kh == 4 && cases[i].sh == 1) != (f == 1)) continue;
                 snprintf(what, sizeof what, "%s, case %d, op %d", form[f].name, (int)i, op);
                 pass(&cases[i], op, form[f].tol, kernel[op], what);
             }
@@ -288,7 +295,7 @@ static void folded_padding(void **state)
         { 2, 8, 17, 16, 12, 3, 2, 1, GS_PAD_REFLECT }, { 1, 3, 32, 34, 8, 4, 2, 1, GS_PAD_REFLECT },
         { 1, 4, 5, 18, 9, 3, 1, 2, GS_PAD_REPLICATE }, { 2, 17, 6, 5, 2, 4, 1, 1, GS_PAD_REPLICATE },
     };
-    static const char *const form[] = { "", "winograd:4", "winograd:2", "cpu", "tile", "direct" };
+    static const char *const form[] = { "", "winograd:4", "winograd:3", "winograd:2", "cpu", "tile", "direct" };
 
     (void)state;
     for (size_t f = 0; f < GS_COUNT(form); f++) {

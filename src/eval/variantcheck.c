@@ -35,6 +35,7 @@ static const struct { int n, c, h, w, o, k, s, p, dil, g; gs_conv_mode mode; } c
     { 2, 8, 12, 9, 17, 4, 2, 1, 1, 1, GS_CONV_REPLICATE },
     { 16, 5, 9, 7, 18, 3, 1, 1, 1, 1 },    /* pictures fill a vector */
     { 32, 17, 8, 10, 6, 4, 2, 1, 1, 1 },
+    { 2, 9, 11, 8, 17, 4, 1, 1, 1, 1, GS_CONV_REFLECT },
     { 128, 1, 32, 32, 8, 3, 1, 0, 1, 1 },  /* 115,200 terms for the weights' gradient */
 };
 

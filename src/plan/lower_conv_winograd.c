@@ -1,4 +1,4 @@
-/* Convolutions by Winograd's method: cl/winograd.cl around a batch of products. 3x3 of stride 1, and by phases 4x4 of
+/* Convolutions by Winograd's method: cl/winograd.cl around a batch of products. 3x3 and 4x4 of stride 1, and by phases 4x4 of
  * stride 2. Tiles go in chunks, so that what lies between the kernels stays near the processor and memory does not grow
  * with the picture. */
 #include <stdlib.h>
@@ -78,20 +78,27 @@ static double cost(const gs_conv *c, int f)
     return g.step * g.step * once;
 }
 
+static bool plain(const gs_conv *c) { return !c->no_winograd && c->sh == c->sw && c->kh == c->kw && c->dil == 1 && c->groups == 1; }
+
 bool gs__conv_winograd_can(const gs_device *d, const gs_problem *q)
 {
     const gs_conv *c = &q->conv;
-    const bool threes = c->kh == 3 && c->kw == 3 && c->sh == 1 && c->sw == 1,
-               fours = c->kh == 4 && c->kw == 4 && c->sh == 2 && c->sw == 2;
 
     (void)d;
-    return !c->no_winograd && (threes || fours) && c->dil == 1 && c->groups == 1;
+    return plain(c) && ((c->kh == 3 && c->sh == 1) || (c->kh == 4 && c->sh == 2));
 }
 
 /* F(2x2,2x2) would save a third and is not there. */
 bool gs__conv_winograd_small_can(const gs_device *d, const gs_problem *q)
 {
-    return gs__conv_winograd_can(d, q) && q->conv.kh == 3;
+    (void)d;
+    return plain(&q->conv) && q->conv.kh == 3 && q->conv.sh == 1;
+}
+
+bool gs__conv_winograd_wide_can(const gs_device *d, const gs_problem *q)
+{
+    (void)d;
+    return plain(&q->conv) && q->conv.kh == 4 && q->conv.sh == 1;
 }
 
 /* Where it should be faster than the blocks of lower_conv_gemm.c. Not measured on GPUs: there only where it is

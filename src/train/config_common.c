@@ -12,8 +12,8 @@ static const gs_config_row rows[] = {
      "most memory of the device that a run may take; what is over it is computed again where it is needed, with the same results; auto: what the device has"},
     {"train", "steps", GS_CONFIG_INT, "0", 0, 1e12, NULL, "stop after so many steps; 0: by epochs alone"},
     {"conv", "winograd", GS_CONFIG_CHOICE, "auto", 0, 0, "auto off",
-     "3x3 convolutions by Winograd's method where that is faster: up to 4 times fewer multiplications, some 3 times the rounding error (1e-6 of the largest "
-     "value); off: plain sums, for results that do not depend on which was faster"},
+     "3x3 and 4x4 convolutions by Winograd's method where that is faster: up to 4 times fewer multiplications, some 3 times the rounding error (1e-6 of the "
+     "largest value); off: plain sums, for results that do not depend on which was faster"},
     {"data", "threads", GS_CONFIG_INT, "0", 0, 256, NULL, "threads that decode pictures; 0: one a core; does not change results"},
     {"log", "events", GS_CONFIG_BOOL, "1", 0, 0, NULL, "write event files for TensorBoard"},
     {"log", "plots", GS_CONFIG_BOOL, "1", 0, 0, NULL, "draw the curves of the losses into plots/"},

@@ -237,14 +237,15 @@ static void large_sum(gs_device *d)
 /* Variants that are no preset on this device, with each kind of padding. */
 static void variants(gs_device *d)
 {
-    static const char *const use[] = { "conv/winograd:4", "conv/winograd:2" };
+    static const struct { const char *use; int k, stride; } form[] = {
+        { "conv/winograd:4", 3, 1 }, { "conv/winograd:4", 4, 2 }, { "conv/winograd:2", 3, 1 }, { "conv/winograd:3", 4, 1 } };
 
-    for (size_t i = 0; i < GS_COUNT(use); i++)
-        for (int c = 0; c < 6; c++) {
-            const int mode = c % 3, k = 3 + c / 3; /* 3x3 of stride 1, 4x4 of stride 2 */
+    for (size_t i = 0; i < GS_COUNT(form); i++)
+        for (int mode = 0; mode < 3; mode++) {
+            const int k = form[i].k;
             gs_graph *g = gs_graph_new();
             gs_node *x = gs_input(g, "x", GS_SHAPE(2, 8, 12, 12), GS_F32), *w = gs_input(g, "w", GS_SHAPE(16, 8, k, k), GS_F32);
-            gs_node *y = gs_conv2d(x, w, &(gs_conv2d_opts){ .stride = k - 2, .pad = 1, .pad_mode = (gs_pad_mode)mode }), *wrt[] = { x, w }, *dx[2];
+            gs_node *y = gs_conv2d(x, w, &(gs_conv2d_opts){ .stride = form[i].stride, .pad = 1, .pad_mode = (gs_pad_mode)mode }), *wrt[] = { x, w }, *dx[2];
             gs_store *s;
             gs_plan *p;
 
@@ -253,7 +254,7 @@ static void variants(gs_device *d)
             gs_output(g, "dx", dx[0]);
             gs_output(g, "dw", dx[1]);
             assert_ok(gs_store_new(d, 1, &s));
-            assert_ok(gs_compile(g, d, s, &(gs_compile_opts){ .use = use[i] }, &p));
+            assert_ok(gs_compile(g, d, s, &(gs_compile_opts){ .use = form[i].use }, &p));
             gs_plan_free(p);
             gs_store_free(s);
             gs_graph_free(g);
