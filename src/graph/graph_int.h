@@ -12,10 +12,12 @@ gs_status gs__want_image(const gs_node *x, const char *what); /* rank 4 */
 /* A condition (fp32) and two values alike, all of one shape. */
 gs_status gs__infer_select(gs_node *n);
 
-/* Windows of o along an axis of n cells, by PyTorch's rules (ops/window.c). */
-gs_status gs__pool_size(const gs_pool_opts *o, int64_t n, int64_t *out);
+/* How many windows of o an image has along its rows and columns, by PyTorch's rules (ops/window.c).
+ * GS_ESHAPE, GS_EINVAL. */
+gs_status gs__pool_sizes(const gs_node *x, const gs_pool_opts *o, int64_t *oh, int64_t *ow);
 
-/* Brings *axis into 0..rank-1 (negative ones count from the end). NULL when it fits, else the poisoned node to return. */
+/* Brings *axis into 0..rank-1 (negative ones count from the end). NULL when it fits, else the poisoned node
+ * to return. */
 gs_node *gs__fit_axis(gs_node *x, const char *what, int *axis);
 
 /* ---- reference loops ---- */

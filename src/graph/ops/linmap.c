@@ -1,5 +1,5 @@
-/* y = A x B^T over the last two axes: average pooling, resizing, reflect and replicate padding as one linear op whose gradient
- * is its own adjoint. The sparse A and B are made by src/graph/linmap.c. */
+/* y = A x B^T over the last two axes: average pooling, resizing, reflect and replicate padding as one linear
+ * op whose gradient is its own adjoint. The sparse A and B are made by src/graph/linmap.c. */
 #include "graph/graph_int.h"
 
 #include <stdlib.h>
@@ -91,9 +91,7 @@ gs_node *gs_avg_pool2d(gs_node *x, const gs_pool_opts *o)
     gs_status st;
 
     if (x->poisoned) return x;
-    st = gs__want_image(x, "x");
-    if (st == GS_OK) st = gs__pool_size(o, x->shape.dim[2], &oh);
-    if (st == GS_OK) st = gs__pool_size(o, x->shape.dim[3], &ow);
+    st = gs__pool_sizes(x, o, &oh, &ow);
     if (st != GS_OK) return gs__poison(x->graph, "avg_pool2d", st);
     if (o->kernel == 1 && o->stride <= 1) return x;
     attr = (gs_attr){ .i = { [6] = o->kernel, [7] = o->stride ? o->stride : o->kernel, [8] = o->pad, [9] = o->pad,

@@ -170,7 +170,7 @@ const gs_op gs_op_window_scatter = {
 
 /* ---- builders ---- */
 
-gs_status gs__pool_size(const gs_pool_opts *o, int64_t n, int64_t *out)
+static gs_status pool_size(const gs_pool_opts *o, int64_t n, int64_t *out)
 {
     const int64_t k = o->kernel, s = o->stride ? o->stride : o->kernel, p = o->pad, room = n + 2 * p - k;
 
@@ -181,6 +181,15 @@ gs_status gs__pool_size(const gs_pool_opts *o, int64_t n, int64_t *out)
     *out = (o->ceil_mode ? room + s - 1 : room) / s + 1;
     if (o->ceil_mode && (*out - 1) * s >= n + p) --*out; /* that window would start in the trailing padding */
     return GS_OK;
+}
+
+gs_status gs__pool_sizes(const gs_node *x, const gs_pool_opts *o, int64_t *oh, int64_t *ow)
+{
+    gs_status st = gs__want_image(x, "x");
+
+    if (st == GS_OK) st = pool_size(o, x->shape.dim[2], oh);
+    if (st == GS_OK) st = pool_size(o, x->shape.dim[3], ow);
+    return st;
 }
 
 static gs_node *pooled(gs_node *x, const gs_attr *attr)
@@ -195,9 +204,7 @@ gs_node *gs_max_pool2d(gs_node *x, const gs_pool_opts *o)
     gs_status st;
 
     if (x->poisoned) return x;
-    st = gs__want_image(x, "x");
-    if (st == GS_OK) st = gs__pool_size(o, x->shape.dim[2], &oh);
-    if (st == GS_OK) st = gs__pool_size(o, x->shape.dim[3], &ow);
+    st = gs__pool_sizes(x, o, &oh, &ow);
     if (st != GS_OK) return gs__poison(x->graph, "max_pool2d", st);
     attr = (gs_attr){ .i = { o->kernel, o->stride ? o->stride : o->kernel, o->pad, 0, (int32_t)x->shape.dim[2],
                              (int32_t)x->shape.dim[3], (int32_t)oh, (int32_t)ow } };
