@@ -1,5 +1,5 @@
-/* Devices: what there is, and opening one. A device is opened once and shared by stores and plans made on it; it must outlive them.
- * Calls on one device come from one thread at a time. */
+/* Devices: what there is, and opening one. A device is opened once and shared by stores and plans made on it;
+ * it must outlive them. Calls on one device come from one thread at a time. */
 #ifndef GESSO_DEVICE_H
 #define GESSO_DEVICE_H
 
@@ -44,17 +44,20 @@ typedef enum gs_math {
     GS_MATH_TF32, /* operands rounded to 10 bits of mantissa, sums in fp32: tensor cores of NVIDIA's Ampere and newer */
 } gs_math;
 
-/* All devices of all platforms, best first is not implied. *list is freed with free(). No device is not an error: *n = 0. */
+/* All devices of all platforms, in the drivers' order. *list is freed with free(). No device is not an
+ * error: *n = 0. */
 gs_status gs_devices(gs_device_info **list, int *n);
 
-/* Opens a device: "opencl:P:D", "cuda:N", "cpu", "gpu", "null", or part of a name (case ignored). NULL or "": $GESSO_DEVICE, else the
- * fastest by compute units x clock x vector width, GPUs before CPUs; never "null". GS_EDEVICE names what was asked for and what there is. */
+/* Opens a device: "opencl:P:D", "cuda:N", "cpu", "gpu", "null", or part of a name (case ignored). NULL or "":
+ * $GESSO_DEVICE, else the fastest by compute units x clock x vector width, GPUs before CPUs; never "null".
+ * GS_EDEVICE names what was asked for and what there is. */
 gs_status gs_device_open(const char *spec, gs_device **out);
-void gs_device_close(gs_device *d);
-const gs_device_info *gs_device_get_info(const gs_device *d);
+void gs_device_close(gs_device *d); /* waits for what is queued; accepts NULL */
+const gs_device_info *gs_device_get_info(const gs_device *d); /* the device's own */
 
-/* Fixes it for the plans that are compiled and run from here on; fp32 is what a device starts with. GS_EDEVICE, and the device stays
- * at fp32, when it has no TF32: only CUDA devices of sm_80 and newer with cuBLAS have. */
+/* Fixes it for the plans that are compiled and run from here on; fp32 is what a device starts with.
+ * GS_EDEVICE, and the device stays at fp32, when it has no TF32: only CUDA devices of sm_80 and newer with
+ * cuBLAS have. */
 gs_status gs_device_set_math(gs_device *d, gs_math math);
 
 #ifdef __cplusplus

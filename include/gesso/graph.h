@@ -3,9 +3,9 @@
  * Ownership: the graph owns every node, name and attribute; gs_graph_free frees them all at once. Nodes hold no data:
  * a plan (plan.h) computes them.
  *
- * Errors: builders always return a node. A bad call latches the first error, with the current scope's name, in the graph and
- * returns a poisoned node that later calls pass through; gs_graph_status (and gs_compile) reports it. So a model
- * reads like mathematics, without a test after each line.
+ * Errors: builders always return a node. A bad call latches the first error, with the current scope's name,
+ * in the graph and returns a poisoned node that later calls pass through; gs_graph_status (and gs_compile)
+ * reports it. So a model reads like mathematics, without a test after each line.
  *
  * Layout: C order, last axis fastest. Images are (N,C,H,W). Floats are fp32, integers int32. */
 #ifndef GESSO_GRAPH_H
@@ -64,8 +64,8 @@ gs_node *gs_full(gs_graph *g, gs_shape shape, double value);              /* fp3
 gs_node *gs_const_data(gs_graph *g, gs_shape shape, gs_dtype dtype, const void *data); /* copies data */
 gs_node *gs_iota(gs_graph *g, gs_shape shape, int axis);                  /* int32: index along axis */
 
-/* Counter-based random tensors (Philox 4x32-10). Values depend on the run's seed and step (plan.h), on the order in which
- * random nodes are made in the graph, and on the element, and on nothing else. */
+/* Counter-based random tensors (Philox 4x32-10). Values depend on the run's seed and step (plan.h), on the
+ * order in which random nodes are made in the graph, and on the element, and on nothing else. */
 gs_node *gs_random_uniform(gs_graph *g, gs_shape shape);           /* [0,1), 24 bits */
 gs_node *gs_random_normal(gs_graph *g, gs_shape shape);            /* N(0,1), Box-Muller */
 gs_node *gs_random_bernoulli(gs_graph *g, gs_shape shape, double p); /* 1 with probability p, else 0; fp32 */
@@ -91,18 +91,21 @@ typedef struct gs_init {
     double a, b;
 } gs_init;
 
-/* The named tensor, made at the first call (later calls must agree in shape). The full name is the scope, a dot, and name.
- * Trainable tensors are the ones gs_trainable lists. Initial values depend on (seed, full name) only. */
+/* The named tensor, made at the first call (later calls must agree in shape). The full name is the scope, a
+ * dot, and name. Trainable tensors are the ones gs_trainable lists. Initial values depend on (seed, full
+ * name) only. */
 gs_var *gs_variable(gs_graph *g, const char *name, gs_shape shape, gs_dtype dtype, gs_init init, bool trainable);
 /* gs_read(gs_variable(..., GS_F32, init, true)) */
 gs_node *gs_param(gs_graph *g, const char *name, gs_shape shape, gs_init init);
-/* The variable's value at this point of the program: what was last assigned in this graph, else the value at the step's start. */
+/* The variable's value at this point of the program: what was last assigned in this graph, else the value at
+ * the step's start. */
 gs_node *gs_read(gs_var *v);
 /* From here on the variable holds value; written to its storage at the end of the step. */
 void gs_assign(gs_var *v, gs_node *value);
 const char *gs_var_name(const gs_var *v);
 gs_shape gs_var_shape(const gs_var *v);
-/* The trainable variables whose full name starts with prefix, in order of creation: fills list (may be NULL) up to max, returns how many there are. */
+/* The trainable variables whose full name starts with prefix, in order of creation: fills list (may be NULL)
+ * up to max, returns how many there are. */
 int gs_trainable(gs_graph *g, const char *prefix, gs_var **list, int max);
 /* All variables likewise. */
 int gs_variables(gs_graph *g, const char *prefix, gs_var **list, int max);
@@ -179,7 +182,8 @@ gs_node *gs_slice(gs_node *x, int axis, int64_t start, int64_t len);
 gs_node *gs_pad(gs_node *x, int axis, int64_t before, int64_t after); /* zeros */
 gs_node *gs_concat(gs_node *const *xs, int n, int axis);
 gs_node *gs_one_hot(gs_node *index, int n);           /* int32 (...) -> fp32 (..., n) */
-gs_node *gs_gather(gs_node *table, gs_node *index);   /* (V,E), int32 (...) -> (...,E); an index outside 0..V-1 reads 0 */
+gs_node *gs_gather(gs_node *table, gs_node *index);   /* (V,E), int32 (...) -> (...,E); an index outside
+                                                       * 0..V-1 reads 0 */
 gs_node *gs_scatter_add(gs_node *index, gs_node *rows, int64_t v); /* (...), (...,E) -> (V,E); fixed order of sums */
 
 /* ---- products ---- */
@@ -197,9 +201,11 @@ typedef struct gs_conv2d_opts { /* zero value: stride 1, no padding, no dilation
     int output_pad;               /* transposed convolution only: 0 <= output_pad < stride */
 } gs_conv2d_opts;
 
-/* Cross-correlation. x (N,C,H,W), w (O,C/groups,KH,KW) -> (N,O,OH,OW), OH = (H + 2 pad - dilation (KH-1) - 1) / stride + 1. */
+/* Cross-correlation. x (N,C,H,W), w (O,C/groups,KH,KW) -> (N,O,OH,OW), OH = (H + 2 pad - dilation
+ * (KH-1) - 1) / stride + 1. */
 gs_node *gs_conv2d(gs_node *x, gs_node *w, const gs_conv2d_opts *o);
-/* x (N,C,H,W), w (C,O/groups,KH,KW) -> (N,O,OH,OW), OH = (H-1) stride - 2 pad + dilation (KH-1) + 1 + output_pad. Zero padding only. */
+/* x (N,C,H,W), w (C,O/groups,KH,KW) -> (N,O,OH,OW), OH = (H-1) stride - 2 pad + dilation
+ * (KH-1) + 1 + output_pad. Zero padding only. */
 gs_node *gs_conv_transpose2d(gs_node *x, gs_node *w, const gs_conv2d_opts *o);
 
 /* ---- windows and resampling over the last two axes of (N,C,H,W) ---- */

@@ -1,8 +1,10 @@
-/* One row of a table of configuration keys. A system (src/models) states its keys as a static table of these; the configuration
- * engine reads, checks, prints and documents from the same rows, so that a key is described in one place.
+/* One row of a table of configuration keys. A system (src/models) states its keys as a static table of these;
+ * the configuration engine reads, checks, prints and documents from the same rows, so that a key is described
+ * in one place.
  *
- * Values reach a system as text through a lookup function: "1" or "0" for BOOL, a number for INT and REAL, numbers with commas for
- * INTS ("" when there are none), one of the choices for CHOICE. The engine has checked type and range before. */
+ * Values reach a system as text through a lookup function: "1" or "0" for BOOL, a number for INT and REAL,
+ * numbers with commas for INTS ("" when there are none), one of the choices for CHOICE. The engine has
+ * checked type and range before. */
 #ifndef GS_CONFIG_ROW_H
 #define GS_CONFIG_ROW_H
 
@@ -26,7 +28,8 @@ typedef struct gs_config_row {
     const char *help;    /* one line */
 } gs_config_row;
 
-/* The value of a key as text ("auto" for a key left to the system), or NULL when the key has no row. Valid while the configuration is. */
+/* The value of a key as text ("auto" for a key left to the system), or NULL when the key has no row. Valid
+ * while the configuration is. */
 typedef const char *gs_config_lookup(void *user, const char *section, const char *key);
 
 #endif

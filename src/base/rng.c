@@ -39,7 +39,8 @@ double gs_rng_uniform(gs_rng *r)
     return gs_rng_u32(r) * 0x1p-32;
 }
 
-/* One of Box-Muller's two values: keeping the other would add to the state. u lies in (0,1), so the logarithm is finite. */
+/* One of Box-Muller's two values: keeping the other would add to the state. u lies in (0,1), so the logarithm
+ * is finite. */
 double gs_rng_normal(gs_rng *r)
 {
     const double u = (gs_rng_u32(r) + 0.5) * 0x1p-32, v = gs_rng_uniform(r);

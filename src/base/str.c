@@ -53,7 +53,8 @@ const char *gs_str_c(const gs_str *s)
     return s->data ? s->data : "";
 }
 
-/* Insertions, deletions, changes and swaps of neighbours cost one each (optimal string alignment). Three rows suffice. */
+/* Insertions, deletions, changes and swaps of neighbours cost one each (optimal string alignment). Three rows
+ * suffice. */
 int gs_edit_distance(const char *a, const char *b)
 {
     const size_t na = strlen(a), nb = strlen(b);

@@ -32,9 +32,9 @@ typedef struct gs__stat {    /* seconds a run */
 } gs__stat;
 
 typedef gs_status gs__run_fn(void *user);
-/* Times fn, which enqueues one run. Warms up first (two runs at least: the first may build kernels), then takes samples of as many runs as take
- * some 10 ms, each ended by waiting for the device, until `seconds` are spent: 3 samples at least, 40 at most. When one
- * run takes longer than `seconds`, it is the only sample. */
+/* Times fn, which enqueues one run. Warms up first (two runs at least: the first may build kernels), then
+ * takes samples of as many runs as take some 10 ms, each ended by waiting for the device, until `seconds` are
+ * spent: 3 samples at least, 40 at most. When one run takes longer than `seconds`, it is the only sample. */
 gs_status gs__measure(gs_device *d, double seconds, gs__run_fn *fn, void *user, gs__stat *out);
 /* Seconds of n runs of fn and of one wait behind them; fence: a buffer of at least 4 bytes. */
 gs_status gs__sample(gs_device *d, gs_buffer *fence, int n, gs__run_fn *fn, void *user, double *seconds);
@@ -69,10 +69,11 @@ void gs__case_json(const gs__case *c, cJSON *o);
 /* 16 hex digits that change when the parameters do. */
 void gs__case_hash(const gs__case *c, char text[24]);
 
-/* Replaces sizes of a case, for checking a slice or a projection of it: batch or rows, channels, output channels or N; 0: as they are. */
+/* Replaces sizes of a case, for checking a slice or a projection of it: batch or rows, channels, output
+ * channels or N; 0: as they are. */
 typedef struct gs__cut { int n, c, o; } gs__cut;
-/* Builds the case: inputs by name, outputs "y" and maybe "y1", "y2"; adam: variables "p0", ... and inputs "g0", ... cut may be NULL. Errors are
- * latched in the graph. */
+/* Builds the case: inputs by name, outputs "y" and maybe "y1", "y2"; adam: variables "p0", ... and inputs
+ * "g0", ... cut may be NULL. Errors are latched in the graph. */
 void gs__case_build(const gs__case *c, const gs__cut *cut, gs_graph *g);
 /* The axis along which a tensor op works independently: 0, 1; -1: none. */
 int gs__case_axis(const gs__case *c);
@@ -104,8 +105,9 @@ bool gs__digest_right(const gs__digest *d);
 
 /* ---- check.c ---- */
 
-/* Adds the device's results to the digest and holds them against the double reference, which may take about `seconds`. v[i] is output i of the case's
- * graph, computed from gs__test_value by the inputs' names; adam: v[i] is parameter i after one step, started from `before[i]`. */
+/* Adds the device's results to the digest and holds them against the double reference, which may take about
+ * `seconds`. v[i] is output i of the case's graph, computed from gs__test_value by the inputs' names; adam:
+ * v[i] is parameter i after one step, started from `before[i]`. */
 gs_status gs__case_check(const gs__case *c, gs_graph *g, float *const *v, float *const *before, double seconds, gs__digest *d);
 
 /* ---- ops.c, models.c, start.c ---- */
@@ -149,8 +151,8 @@ gs_status gs__each_model(gs_status (*fn)(void *user, struct gs_setup *s), void *
 
 /* What a started process prints after its first step. */
 #define GS_BENCH_FIRST_STEP "first step done"
-/* Starts `program` with empty caches and then with what that start left there: seconds to its first step. Stops after one warm start when `seconds`
- * are spent. */
+/* Starts `program` with empty caches and then with what that start left there: seconds to its first step.
+ * Stops after one warm start when `seconds` are spent. */
 typedef struct gs__starts { double cold, warm, warm_mad; int warm_samples; } gs__starts;
 gs_status gs__measure_starts(const char *program, const char *device, const char *model, double seconds, gs__starts *out);
 

@@ -1,7 +1,8 @@
-/* The shapes that ops are measured at. They are those of layers of the five systems, named in `origin`; where a layer runs at a batch that would take
- * seconds on a small device, the row has a smaller one and says so.
+/* The shapes that ops are measured at. They are those of layers of the five systems, named in `origin`; where
+ * a layer runs at a batch that would take seconds on a small device, the row has a smaller one and says so.
  *
- * Shape letters: N C H W batch, channels, rows, columns; O output channels; K kernel side, or the length of a product's sums. */
+ * Shape letters: N C H W batch, channels, rows, columns; O output channels; K kernel side, or the length of a
+ * product's sums. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,7 +66,8 @@ static const struct { int n, c, h, o, k, s, p; bool reflect, transposed; const c
     { 8, 256, 16, 512, 3, 1, 1, false, false, "geneva: D resdown4, batch 8" },
 };
 
-/* How a tensor op is built. `cut`: the axis along which it does independent work, for checking piece by piece; -1: it must be checked as a whole. */
+/* How a tensor op is built. `cut`: the axis along which it does independent work, for checking piece by
+ * piece; -1: it must be checked as a whole. */
 typedef gs_node *build_fn(gs_node *x, const gs__case *c);
 
 static gs_node *channels(gs_node *x, const char *name) { return gs_input(x->graph, name, GS_SHAPE(gs_node_dim(x, 1)), GS_F32); }

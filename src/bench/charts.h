@@ -1,4 +1,5 @@
-/* The charts of a comparison's report, as inline SVG. Colours come from the page's style: class s0 .. s7 is a file's. */
+/* The charts of a comparison's report, as inline SVG. Colours come from the page's style: class s0 .. s7 is a
+ * file's. */
 #ifndef GS_BENCH_CHARTS_H
 #define GS_BENCH_CHARTS_H
 
@@ -7,9 +8,10 @@
 /* Text for HTML: < > & and quotes escaped. */
 void gs__html(gs_str *s, const char *text);
 
-/* Bars: a row a line for which value is above 0 in some file, a bar a file. own_scale: each row has its own (rows of different units); else one for all.
- * text: what stands at a bar's end. mark (may be NULL): a value that a tick shows on the bar. measured (may be NULL): the figure behind the value, for
- * ~ at bars that are no further from the base's than noise. A chart without rows adds nothing. */
+/* Bars: a row a line for which value is above 0 in some file, a bar a file. own_scale: each row has its own
+ * (rows of different units); else one for all. text: what stands at a bar's end. mark (may be NULL): a value
+ * that a tick shows on the bar. measured (may be NULL): the figure behind the value, for ~ at bars that are
+ * no further from the base's than noise. A chart without rows adds nothing. */
 typedef struct gs__bars {
     const char *title;
     bool own_scale;

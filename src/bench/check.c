@@ -1,15 +1,17 @@
 /* A case's result against the double-precision reference, at the case's own size.
  *
- * Products and convolutions are checked by projection (Freivalds 1977): with random signs v, sum over o of v_o y[o] must be the same op with the weights'
- * rows summed by v first, which the reference computes at a fraction of the cost. Every element of the result takes part, and one wrong one shows.
- * Other ops work independently along an axis: the reference computes slices of it, the ends first, until its time is up. */
+ * Products and convolutions are checked by projection (Freivalds 1977): with random signs v, sum over o of
+ * v_o y[o] must be the same op with the weights' rows summed by v first, which the reference computes at a
+ * fraction of the cost. Every element of the result takes part, and one wrong one shows. Other ops work
+ * independently along an axis: the reference computes slices of it, the ends first, until its time is up. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/bench_int.h"
 
-/* A wrong element shows as 1e-2 or more in a projection; fp32 sums of thousands of terms, and Winograd's transforms, stay below this. */
+/* A wrong element shows as 1e-2 or more in a projection; fp32 sums of thousands of terms, and Winograd's
+ * transforms, stay below this. */
 #define LIMIT_PROJECTION 5e-4
 #define LIMIT_SLICES 1e-4
 #define SLICE_ELEMENTS 100000 /* of x, about */
@@ -19,8 +21,8 @@ static double sign_of(int64_t i)
     return gs__test_value("signs", i) < 0 ? -1 : 1;
 }
 
-/* How a tensor of the whole case becomes one of the cut graph: along the axis where the sizes differ, the part [start, start + length) of it, or the sum with
- * random signs. */
+/* How a tensor of the whole case becomes one of the cut graph: along the axis where the sizes differ, the
+ * part [start, start + length) of it, or the sum with random signs. */
 typedef struct cutter {
     bool project;
     int64_t start;

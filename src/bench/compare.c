@@ -1,12 +1,13 @@
-/* Results side by side: which rows can be compared, how fast each is beside the base, and whether the difference is more than noise. */
+/* Results side by side: which rows can be compared, how fast each is beside the base, and whether the
+ * difference is more than noise. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/bench_int.h"
 
-/* MAD times this is the standard deviation of normal samples; two of the differences' deviations are taken for noise, and one in a hundred always: clocks and
- * the placing of code and data vary by that between runs. */
+/* MAD times this is the standard deviation of normal samples; two of the differences' deviations are taken
+ * for noise, and one in a hundred always: clocks and the placing of code and data vary by that between runs. */
 #define DEVIATION 1.4826
 #define DEVIATIONS 2.0
 #define LEAST_NOISE 0.01

@@ -1,8 +1,9 @@
 /* Digests: what was computed, in a few numbers.
  *
- * `bytes`, a hash, tells whether two runs gave the same result to the last bit. Devices round differently, so results of two devices are compared by their
- * sketch: <result, s> / |result| for four rows s of random signs, numbers of the order 1 that rounding moves by some 1e-6 and that one wrong element of a
- * million moves by 1e-3. */
+ * `bytes`, a hash, tells whether two runs gave the same result to the last bit. Devices round differently, so
+ * results of two devices are compared by their sketch: <result, s> / |result| for four rows s of random
+ * signs, numbers of the order 1 that rounding moves by some 1e-6 and that one wrong element of a million
+ * moves by 1e-3. */
 #include <math.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* Results of earlier runs, read and checked: whatever a file holds, it is refused with the field's name or becomes rows that are safe to compare and to print. */
+/* Results of earlier runs, read and checked: whatever a file holds, it is refused with the field's name or
+ * becomes rows that are safe to compare and to print. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

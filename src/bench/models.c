@@ -1,5 +1,6 @@
-/* Training steps: every profile of every system, or the configurations that were named. Time of a step as training does it (feed and run, nothing read back),
- * memory as planned and as allocated, starts, and one step of a small batch against the double-precision reference. */
+/* Training steps: every profile of every system, or the configurations that were named. Time of a step as
+ * training does it (feed and run, nothing read back), memory as planned and as allocated, starts, and one
+ * step of a small batch against the double-precision reference. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -85,7 +86,8 @@ void gs__models_json(cJSON *list, const char *only)
     }
 }
 
-/* A configuration's setup; a profile's with drawn pictures where it wants files. batch: replaces the configuration's; 0: its own. */
+/* A configuration's setup; a profile's with drawn pictures where it wants files. batch: replaces the
+ * configuration's; 0: its own. */
 static gs_status setup_of(const model *m, int batch, gs_setup **out)
 {
     const gs_system *system = m->system;
@@ -228,7 +230,8 @@ done:
     return st;
 }
 
-/* What the host does of a step: feeding and enqueueing with an idle device. A step of `step` seconds decides on the number of samples. */
+/* What the host does of a step: feeding and enqueueing with an idle device. A step of `step` seconds decides
+ * on the number of samples. */
 static gs_status host_part(work *w, double step, double *seconds)
 {
     const int n = step > 0.5 ? 1 : HOST_SAMPLES;
@@ -329,7 +332,8 @@ static double rms(const double *r, int64_t n)
     return sqrt(size / (double)n);
 }
 
-/* What a variable is to its parameter, as the part of its name before the parameter's ("adam_g.m"), else the last word ("running_mean"). */
+/* What a variable is to its parameter, as the part of its name before the parameter's ("adam_g.m"), else the
+ * last word ("running_mean"). */
 static void kind_of(const gs_graph *g, const gs_var *v, char *kind, size_t size)
 {
     const size_t n = strlen(v->name);
@@ -344,8 +348,9 @@ static void kind_of(const gs_graph *g, const gs_var *v, char *kind, size_t size)
     }
 }
 
-/* The optimisers' and the statistics' tensors: parameters themselves move by their gradients' signs at first, which tells little. A gradient that is zero but
- * for rounding (of a bias before batch normalisation) is held to the size of the others of its kind. */
+/* The optimisers' and the statistics' tensors: parameters themselves move by their gradients' signs at first,
+ * which tells little. A gradient that is zero but for rounding (of a bias before batch normalisation) is held
+ * to the size of the others of its kind. */
 static gs_status compare_state(work *w, const gs_ref_result *ref, double *worst, char *where, size_t size)
 {
     gs_status st = GS_OK;
@@ -384,7 +389,8 @@ static gs_node *output_of(const gs_graph *g, const char *name)
     return NULL;
 }
 
-/* One step of a small batch: losses, and what the optimisers and statistics hold afterwards, which all gradients go into. */
+/* One step of a small batch: losses, and what the optimisers and statistics hold afterwards, which all
+ * gradients go into. */
 static gs_status check_step(gs_device *d, const model *m, int batch, cJSON *o, bool *right)
 {
     work w = { 0 };

@@ -1,7 +1,8 @@
-/* What a device can do at most: multiply-adds, bandwidth (triad), the cost of a launch, transfers. Each with a check that the work was done.
+/* What a device can do at most: multiply-adds, bandwidth (triad), the cost of a launch, transfers. Each with
+ * a check that the work was done.
  *
- * Multiply-adds and triad are tried in several forms, for CPUs and for GPUs, since no one form suits all; the best one of each kind is the row, and the best of
- * both is the peak that shares are computed from. */
+ * Multiply-adds and triad are tried in several forms, for CPUs and for GPUs, since no one form suits all; the
+ * best one of each kind is the row, and the best of both is the peak that shares are computed from. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* How long a process takes from its start to its first step, with no kernel cached and with all of them: the program is started again with cache folders of its
- * own, Gesso's and the drivers', and says when the step is done. */
+/* How long a process takes from its start to its first step, with no kernel cached and with all of them: the
+ * program is started again with cache folders of its own, Gesso's and the drivers', and says when the step is
+ * done. */
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -27,7 +28,8 @@ static int remove_entry(const char *path, const struct stat *s, int flag, struct
     return remove(path);
 }
 
-/* This environment with the caches in `dir`. The array and its first GS_COUNT(caches) texts are the caller's to free. */
+/* This environment with the caches in `dir`. The array and its first GS_COUNT(caches) texts are the caller's
+ * to free. */
 static char **environment(const char *dir)
 {
     int n = 0, k = 0;

@@ -271,7 +271,8 @@ static gs_problem smaller(const gs_problem *q)
     return s;
 }
 
-/* A variant that is far behind at a fraction of the size does not get to run at full size, where it could take minutes. */
+/* A variant that is far behind at a fraction of the size does not get to run at full size, where it could
+ * take minutes. */
 static gs_status trial(race *r)
 {
     const gs_problem q = smaller(&r->c->problem);
@@ -321,7 +322,8 @@ static void drop_slow(race *r, bool first)
         if (!r->list[i].out && (first ? r->list[i].once > HOPELESS * best : sample_of(&r->list[i]).median > SLOW * best)) r->list[i].out = true;
 }
 
-/* Rounds in which every candidate has a turn, each beginning with another, so that what slows the machine down meets all alike. */
+/* Rounds in which every candidate has a turn, each beginning with another, so that what slows the machine
+ * down meets all alike. */
 static gs_status rounds(race *r)
 {
     const double start = gs_now();

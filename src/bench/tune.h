@@ -1,13 +1,16 @@
-/* Tuning: for each class of products and convolutions that training steps have, which variant is the fastest on a device.
+/* Tuning: for each class of products and convolutions that training steps have, which variant is the fastest
+ * on a device.
  *
- * A candidate takes the preset's place when its median time is lower by more than the spread of both and its result agrees with the preset's. What was found
- * is in the device's store (device/tuning.h) as soon as a class is done, so tuning can be stopped at any moment and goes on where it was. */
+ * A candidate takes the preset's place when its median time is lower by more than the spread of both and its
+ * result agrees with the preset's. What was found is in the device's store (device/tuning.h) as soon as a
+ * class is done, so tuning can be stopped at any moment and goes on where it was. */
 #ifndef GS_BENCH_TUNE_H
 #define GS_BENCH_TUNE_H
 
 #include "device/tuning.h"
 
-/* Largest difference between two variants' results over the largest value of the preset's: other orders of sums and Winograd's transforms stay below. */
+/* Largest difference between two variants' results over the largest value of the preset's: other orders of
+ * sums and Winograd's transforms stay below. */
 #define GS_TUNE_AGREES 1e-4
 
 typedef struct gs_tune_progress {
@@ -39,8 +42,8 @@ typedef struct gs_tune_result {
     double seconds;
 } gs_tune_result;
 
-/* GS_ESTOPPED when stop() ended it; GS_EDEVICE for a device that computes nothing; GS_EIO when the store cannot be written; errors of
- * configurations. *out is filled as far as things went. */
+/* GS_ESTOPPED when stop() ended it; GS_EDEVICE for a device that computes nothing; GS_EIO when the store
+ * cannot be written; errors of configurations. *out is filled as far as things went. */
 gs_status gs_tune(gs_device *d, const gs_tune_opts *o, gs_tune_result *out);
 
 /* ---- for tests ---- */

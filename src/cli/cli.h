@@ -1,8 +1,8 @@
 /* The program's own parts: the table of commands, their options, and what several commands share.
  *
- * A command is one file, cmd_<name>.c, with one constant descriptor. Its options are rows of a table, from which parsing, error texts and
- * `gesso help CMD` all come. Results go to stdout, progress and errors to stderr. A command returns a status; main.c alone turns
- * it into an exit status. */
+ * A command is one file, cmd_<name>.c, with one constant descriptor. Its options are rows of a table, from
+ * which parsing, error texts and `gesso help CMD` all come. Results go to stdout, progress and errors to
+ * stderr. A command returns a status; main.c alone turns it into an exit status. */
 #ifndef GS_CLI_H
 #define GS_CLI_H
 
@@ -46,8 +46,9 @@ extern const cli_command *const cli_commands[];
 
 /* ---- arguments (options.c) ---- */
 
-/* Parses what follows the command's name: options and operands in any order, --name=value, -xvalue, clear abbreviations, -- ends the options.
- * GS_EUSAGE names what is wrong and the nearest option. *help: --help was among them. Free with cli_args_free. */
+/* Parses what follows the command's name: options and operands in any order, --name=value, -xvalue, clear
+ * abbreviations, -- ends the options. GS_EUSAGE names what is wrong and the nearest option. *help: --help was
+ * among them. Free with cli_args_free. */
 gs_status cli_parse(const cli_command *cmd, int argc, char **argv, cli_args **out, bool *help);
 void cli_args_free(cli_args *a); /* accepts NULL */
 
@@ -75,7 +76,8 @@ gs_status cli_unknown(int argc, char **argv);
 /* Prints and frees a JSON tree. */
 void cli_print_json(struct cJSON *json);
 void cli_json_shape(struct cJSON *object, const char *key, const int64_t *dim, int rank);
-/* Everything printed has reached stdout: else GS_EIO. *quiet: the reader went away (a closed pipe), which needs no message. */
+/* Everything printed has reached stdout: else GS_EIO. *quiet: the reader went away (a closed pipe), which
+ * needs no message. */
 gs_status cli_flush(bool *quiet);
 
 #endif

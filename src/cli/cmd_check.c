@@ -1,5 +1,6 @@
-/* gesso check: every variant of products and convolutions, every op to the second derivative and a small training run, each against the double
- * reference and with a second run to the byte. Verdicts of variants are kept for the planner. */
+/* gesso check: every variant of products and convolutions, every op to the second derivative and a small
+ * training run, each against the double reference and with a second run to the byte. Verdicts of variants are
+ * kept for the planner. */
 #include <cjson/cJSON.h>
 #include <math.h>
 #include <stdlib.h>

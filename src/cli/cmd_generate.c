@@ -1,4 +1,5 @@
-/* gesso generate: pictures from a trained network, one file each or a sheet; translate.c has the systems that take pictures. */
+/* gesso generate: pictures from a trained network, one file each or a sheet; translate.c has the systems that
+ * take pictures. */
 #include <stdlib.h>
 
 #include "cli/model.h"

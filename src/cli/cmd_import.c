@@ -1,6 +1,6 @@
-/* gesso import and export: weights under the keys of the original implementations' state dicts. Names inside a checkpoint are those keys
- * behind the network's prefix ("G.fc1.0.weight"), so either way is a copy; what import adds is finding out which configuration the
- * shapes belong to. */
+/* gesso import and export: weights under the keys of the original implementations' state dicts. Names inside
+ * a checkpoint are those keys behind the network's prefix ("G.fc1.0.weight"), so either way is a copy; what
+ * import adds is finding out which configuration the shapes belong to. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -134,7 +134,8 @@ static fit pair(candidate *c, const source *s, int file, const char *prefix, boo
     return f;
 }
 
-/* Builds the networks of a configuration and pairs the files with them; a file without prefixes goes to the network that it fits best. */
+/* Builds the networks of a configuration and pairs the files with them; a file without prefixes goes to the
+ * network that it fits best. */
 static gs_status candidate_make(candidate *c, const source *s, const char *text, const char *const *set, int n_set, const char *net)
 {
     gs_status st;
@@ -222,8 +223,8 @@ static const char *candidate_name(const candidate *c, char text[80])
     return text;
 }
 
-/* Tries profiles, picture sizes and the few keys that change shapes, and keeps what pairs most tensors; the first of equals. Systems without
- * profiles tell from the shapes. */
+/* Tries profiles, picture sizes and the few keys that change shapes, and keeps what pairs most tensors; the
+ * first of equals. Systems without profiles tell from the shapes. */
 static gs_status find_config(candidate *best, const source *s, const gs_system *system, const char *const *set, int n_set, const char *net)
 {
     axis profile = axis_of("model.profile", set, n_set, "concat embed paper ln cdcgan ar bars zn_mlp");
@@ -279,8 +280,9 @@ done:
 
 /* ---- the checks that a pairing is right ---- */
 
-/* Every tensor of the files belongs somewhere, every variable of a network that the files touch has a tensor, and the first network
- * (the generator) is whole; of systems with a generator for each direction, any network is. */
+/* Every tensor of the files belongs somewhere, every variable of a network that the files touch has a tensor,
+ * and the first network (the generator) is whole; of systems with a generator for each direction, any network
+ * is. */
 static gs_status check(const candidate *c, const source *s)
 {
     char a[96], name[80];

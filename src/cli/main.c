@@ -46,7 +46,8 @@ int main(int argc, char **argv)
     gs_status st, flushed;
     bool reader_gone = false;
 
-    /* A reader that goes away or a file size limit is a failed write, reported as such; neither may end a run that is being saved. */
+    /* A reader that goes away or a file size limit is a failed write, reported as such; neither may end a run
+     * that is being saved. */
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     /* Results are small: written at once at the end, so that the reason of a failure is at hand. */

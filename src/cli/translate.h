@@ -6,8 +6,9 @@
 #include "gesso/device.h"
 #include "train/snapshot.h"
 
-/* Translates --input (a picture, or a folder with all below it) into the folder `out`, names and subfolders kept, as PNG. Options:
- * direction, heatmaps, keep-size, quiet. A picture of a folder that cannot be read is a warning, a single one an error. */
+/* Translates --input (a picture, or a folder with all below it) into the folder `out`, names and subfolders
+ * kept, as PNG. Options: direction, heatmaps, keep-size, quiet. A picture of a folder that cannot be read is
+ * a warning, a single one an error. */
 gs_status cli_translate(const cli_args *a, const gs_snapshot *s, gs_device *d, const char *out);
 
 #endif

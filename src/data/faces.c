@@ -1,5 +1,5 @@
-/* Drawing faces: a list of ellipses, painted from back to front, either shaded and blurred at the edge or flat with a dark outline.
- * Coordinates run over the picture from 0 to 1, y downwards. */
+/* Drawing faces: a list of ellipses, painted from back to front, either shaded and blurred at the edge or
+ * flat with a dark outline. Coordinates run over the picture from 0 to 1, y downwards. */
 #include "data/faces.h"
 
 #include <math.h>

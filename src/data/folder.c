@@ -81,7 +81,8 @@ gs_status gs__picture_list(picture_list *l, const char *root)
     return st;
 }
 
-/* Halves a picture by averaging 2 x 2 (an odd last row or column goes), so that bilinear scaling afterwards does not alias. */
+/* Halves a picture by averaging 2 x 2 (an odd last row or column goes), so that bilinear scaling afterwards
+ * does not alias. */
 static gs_status halve(gs_image *img)
 {
     gs_image out;

@@ -34,7 +34,8 @@ gs_status gs_idx_read(const char *path, gs_idx *out);
 gs_status gs_idx_parse(const void *data, size_t size, const char *name, gs_idx *out);
 void gs_idx_free(gs_idx *x); /* accepts NULL */
 
-/* Writes u8 elements, atomically; gzip when the path ends in ".gz" (the same bytes for the same input). GS_EIO, GS_EINVAL. */
+/* Writes u8 elements, atomically; gzip when the path ends in ".gz" (the same bytes for the same input).
+ * GS_EIO, GS_EINVAL. */
 gs_status gs_idx_write_u8(const char *path, const uint8_t *data, const int64_t *dims, int n_dims);
 
 /* One pair of files. classes 0: the greatest label + 1. Checks element type, dimensions, that both files hold as many,

@@ -9,7 +9,8 @@ typedef struct gs_plot_series {
     const double *x;  /* n positions, or NULL for 0, 1, 2, ... */
     const double *y;  /* n values; NaN and infinities (and, on a log axis, values <= 0) break the line */
     int n;
-    double smooth;    /* 0: as it is; in (0,1): drawn pale, with its exponential moving average on top (y = smooth * y + ...) */
+    double smooth;    /* 0: as it is; in (0,1): drawn pale, with its exponential moving average on top
+                       * (y = smooth * y + ...) */
 } gs_plot_series;
 
 typedef struct gs_plot {
@@ -25,8 +26,8 @@ typedef struct gs_plot {
  * GS_EINVAL (sizes, series), GS_EIO, GS_ENOMEM. */
 gs_status gs_plot_write(const char *path, const gs_plot *p);
 
-/* counts[rows = true class][cols = predicted class], n x n, n 1..64, as a heat map with the numbers in the cells; each row
- * is shaded by its share. names: n labels or NULL for 0..n-1. GS_EINVAL, GS_EIO, GS_ENOMEM. */
+/* counts[rows = true class][cols = predicted class], n x n, n 1..64, as a heat map with the numbers in the
+ * cells; each row is shaded by its share. names: n labels or NULL for 0..n-1. GS_EINVAL, GS_EIO, GS_ENOMEM. */
 gs_status gs_plot_confusion(const char *path, const char *title, const int64_t *counts, int n, const char *const *names);
 
 /* The marks of an axis from lo to hi: about `want` multiples of 1, 2 or 5 times a power of ten inside [lo, hi].

@@ -1,11 +1,13 @@
-/* Resampling 8-bit pictures with a filter that widens when shrinking, so that nothing aliases: PIL's "bilinear" and "bicubic", to a level or so.
- * The two axes are done one after the other and rounded to 8 bits in between, as there. */
+/* Resampling 8-bit pictures with a filter that widens when shrinking, so that nothing aliases: PIL's
+ * "bilinear" and "bicubic", to a level or so. The two axes are done one after the other and rounded to 8 bits
+ * in between, as there. */
 #include <math.h>
 #include <stdlib.h>
 
 #include "data/image_int.h"
 
-/* The taps of each output position along one axis: out[i] = sum_k weight[i * width + k] in[first[i] + k], k < count[i]. */
+/* The taps of each output position along one axis: out[i] = sum_k weight[i * width + k] in[first[i] + k],
+ * k < count[i]. */
 typedef struct taps {
     int width;
     int *first, *count;

@@ -1,5 +1,6 @@
-/* The simplest drawn set of two domains: grainy discs on gradients of two colours (A), flat outlined squares on one colour (B). A training
- * that works flattens and outlines. Picture `index` of a domain depends on the seed, the domain and the index only. */
+/* The simplest drawn set of two domains: grainy discs on gradients of two colours (A), flat outlined squares
+ * on one colour (B). A training that works flattens and outlines. Picture `index` of a domain depends on the
+ * seed, the domain and the index only. */
 #ifndef GS_DATA_SHAPES_H
 #define GS_DATA_SHAPES_H
 

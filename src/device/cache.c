@@ -1,8 +1,9 @@
 /* The disk cache of kernel binaries: one file an entry, <cache folder>/kernels/<key>.bin.
  *
- * File: struct header, then the binary. Numbers are of the machine's byte order; a cache is not carried between machines.
- * Writing goes to a temporary name that is renamed, so a reader sees a whole old file, a whole new file or none: that is all
- * that several processes need. Nothing here is an error: without a cache, kernels are built again. */
+ * File: struct header, then the binary. Numbers are of the machine's byte order; a cache is not carried
+ * between machines. Writing goes to a temporary name that is renamed, so a reader sees a whole old file, a
+ * whole new file or none: that is all that several processes need. Nothing here is an error: without a cache,
+ * kernels are built again. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdlib.h>

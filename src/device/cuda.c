@@ -1,5 +1,6 @@
-/* NVIDIA devices through the CUDA driver API: finding and opening them, memory, launches, events. One stream a device, so work runs in
- * order. Building is in cuda_program.c and cuda_nvrtc.c, GEMM in cuda_gemm.c; cuda_load.c finds the libraries, which may be missing. */
+/* NVIDIA devices through the CUDA driver API: finding and opening them, memory, launches, events. One stream
+ * a device, so work runs in order. Building is in cuda_program.c and cuda_nvrtc.c, GEMM in cuda_gemm.c;
+ * cuda_load.c finds the libraries, which may be missing. */
 #include "device/cuda_int.h"
 
 #include <stdlib.h>
@@ -136,7 +137,8 @@ static void cu_close(gs_device *d)
     free(c);
 }
 
-/* Memory given back stays with the process, so that the next plan gets it without the driver. Not every driver has pools. */
+/* Memory given back stays with the process, so that the next plan gets it without the driver. Not every
+ * driver has pools. */
 static void find_pool(gs_cu_dev *c)
 {
     const gs_cuda_api *cu = gs__cu();
@@ -262,7 +264,8 @@ static void cu_free(gs_device *d, gs_buffer *b)
     free(b);
 }
 
-/* The next slot of pinned memory, free and with room for `bytes` (at most GS_CU_SLOT_BYTES); NULL when the host has none. */
+/* The next slot of pinned memory, free and with room for `bytes` (at most GS_CU_SLOT_BYTES); NULL when the
+ * host has none. */
 static gs_cu_slot *take_slot(gs_cu_dev *c, size_t bytes)
 {
     const gs_cuda_api *cu = gs__cu();
@@ -292,7 +295,8 @@ static gs_cu_result slot_queued(gs_cu_dev *c, gs_cu_slot *slot, gs_cu_result err
     return err;
 }
 
-/* Through pinned memory: the copy to the device runs while the next piece is put there, and the caller's memory is free at once. */
+/* Through pinned memory: the copy to the device runs while the next piece is put there, and the caller's
+ * memory is free at once. */
 static gs_status cu_write(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes)
 {
     const gs_cuda_api *cu = gs__cu();

@@ -1,5 +1,6 @@
-/* The calls of NVIDIA's libraries that Gesso uses, declared here so that a build needs no CUDA headers. The libraries are looked for
- * when a device is first asked for; where there are none, nothing is missing but the devices.
+/* The calls of NVIDIA's libraries that Gesso uses, declared here so that a build needs no CUDA headers. The
+ * libraries are looked for when a device is first asked for; where there are none, nothing is missing but the
+ * devices.
  *
  * One line a function: the libraries' own names are the fields' names, so a call reads gs__cu()->cuMemAlloc_v2(...). */
 #ifndef GS_DEVICE_CUDA_API_H
@@ -23,7 +24,8 @@ typedef struct gs_cu_graph_exec *gs_cu_graph_exec;
 typedef struct gs_nvrtc_program *gs_nvrtc_program;
 typedef struct gs_cublas_handle *gs_cublas_handle;
 
-/* libcuda.so.1, the driver. Event times have a second version since CUDA 13; the first is kept and has the same arguments. */
+/* libcuda.so.1, the driver. Event times have a second version since CUDA 13; the first is kept and has the
+ * same arguments. */
 #define GS_CUDA_FUNCTIONS(X)                                                                                         \
     X(cuInit, (unsigned flags))                                                                                      \
     X(cuDriverGetVersion, (int *version))                                                                            \
@@ -60,7 +62,8 @@ typedef struct gs_cublas_handle *gs_cublas_handle;
     X(cuEventElapsedTime, (float *milliseconds, gs_cu_event start, gs_cu_event stop))                                \
     X(cuEventDestroy_v2, (gs_cu_event e))
 
-/* Not in every driver (memory pools: 11.2; graphs in this form: 11.4; argument sizes: 12.4): the field is NULL there. */
+/* Not in every driver (memory pools: 11.2; graphs in this form: 11.4; argument sizes: 12.4): the field is
+ * NULL there. */
 #define GS_CUDA_OPTIONAL(X)                                                                                          \
     X(cuDeviceGetDefaultMemPool, (gs_cu_pool *p, gs_cu_device_id d))                                                 \
     X(cuMemPoolSetAttribute, (gs_cu_pool p, int attribute, void *value))                                             \
@@ -123,9 +126,10 @@ typedef struct gs_cublas_api {
 } gs_cublas_api;
 #undef X
 
-/* Each is loaded once a process and stays; NULL where it is not there, and GESSO_DEBUG=1 says why. The path of a library can be given in
- * $GESSO_LIBCUDA, $GESSO_NVRTC, $GESSO_CUBLAS; then no other is tried. Compiler and cuBLAS are looked for with the driver's major version
- * first, then older ones (which newer drivers run), then newer ones. */
+/* Each is loaded once a process and stays; NULL where it is not there, and GESSO_DEBUG=1 says why. The path
+ * of a library can be given in $GESSO_LIBCUDA, $GESSO_NVRTC, $GESSO_CUBLAS; then no other is tried. Compiler
+ * and cuBLAS are looked for with the driver's major version first, then older ones (which newer drivers run),
+ * then newer ones. */
 const gs_cuda_api *gs__cu(void);
 const gs_nvrtc_api *gs__nvrtc(void);
 const gs_cublas_api *gs__cublas(void);

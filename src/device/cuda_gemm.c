@@ -1,6 +1,6 @@
-/* SGEMM by cuBLAS. It counts columns first: a row-major matrix is a column-major one transposed, and C^T = op(B)^T op(A)^T, so the
- * operands change places and everything else stays. fp32 unless gs_device_set_math, or GESSO_CUDA_TF32=1 at the start, lets tensor cores
- * round the operands to TF32. */
+/* SGEMM by cuBLAS. It counts columns first: a row-major matrix is a column-major one transposed, and
+ * C^T = op(B)^T op(A)^T, so the operands change places and everything else stays. fp32 unless
+ * gs_device_set_math, or GESSO_CUDA_TF32=1 at the start, lets tensor cores round the operands to TF32. */
 #include "device/cuda_int.h"
 
 #include <assert.h>
@@ -27,7 +27,8 @@ static gs_status blas_fail(const gs_device *d, gs_cu_result err, const char *wha
                    memory ? " (is the device's memory full, or cuBLAS newer than the driver?)" : "");
 }
 
-/* What NVIDIA recommends. With memory of ours products repeat bit for bit and can be recorded without memory of their own. */
+/* What NVIDIA recommends. With memory of ours products repeat bit for bit and can be recorded without memory
+ * of their own. */
 static size_t workspace_size(const gs_cu_dev *c)
 {
     return c->capability >= 90 ? (size_t)32 << 20 : (size_t)4 << 20;

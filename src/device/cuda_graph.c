@@ -1,5 +1,6 @@
-/* Recorded work as CUDA graphs: a stream that captures keeps what is queued on it, and the driver launches all of it by one
- * call, which spares the host a few microseconds a kernel. A graph holds the arguments that launches had then. */
+/* Recorded work as CUDA graphs: a stream that captures keeps what is queued on it, and the driver launches
+ * all of it by one call, which spares the host a few microseconds a kernel. A graph holds the arguments that
+ * launches had then. */
 #include "device/cuda_int.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* Shared by cuda.c (devices, memory, launches), cuda_program.c (building), cuda_nvrtc.c (compiling), cuda_gemm.c (cuBLAS) and cuda_graph.c
- * (recorded work). */
+/* Shared by cuda.c (devices, memory, launches), cuda_program.c (building), cuda_nvrtc.c (compiling),
+ * cuda_gemm.c (cuBLAS) and cuda_graph.c (recorded work). */
 #ifndef GS_DEVICE_CUDA_INT_H
 #define GS_DEVICE_CUDA_INT_H
 
@@ -74,7 +74,8 @@ gs_status gs__cu_event_begin(gs_device *d, gs_event **ev);
 gs_status gs__cu_event_end(gs_device *d, gs_event **ev);
 void gs__cu_event_free(gs_event *e);
 
-/* cuda_nvrtc.c: `text` is dialect.h and the source. On failure code is NULL; the log is there if the compiler spoke. Free both ways. */
+/* cuda_nvrtc.c: `text` is dialect.h and the source. On failure code is NULL; the log is there if the compiler
+ * spoke. Free both ways. */
 typedef struct gs_nvrtc_code {
     char *code;   /* cubin, or PTX ending with NUL */
     size_t size;
@@ -82,7 +83,8 @@ typedef struct gs_nvrtc_code {
 } gs_nvrtc_code;
 gs_status gs__nvrtc_compile(const char *label, const char *text, const char *options, int arch, bool ptx, gs_nvrtc_code *out);
 void gs__nvrtc_code_free(gs_nvrtc_code *c);
-/* The architecture to compile for; 0 when this NVRTC knows none that the device can run. ptx: not machine code but PTX. */
+/* The architecture to compile for; 0 when this NVRTC knows none that the device can run. ptx: not machine
+ * code but PTX. */
 int gs__nvrtc_target(int capability, bool *ptx);
 
 /* cuda_program.c */

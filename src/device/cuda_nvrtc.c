@@ -1,4 +1,5 @@
-/* Kernel text to machine code or PTX by NVRTC. Needs no GPU, so tests compile every kernel with what the driver uses. */
+/* Kernel text to machine code or PTX by NVRTC. Needs no GPU, so tests compile every kernel with what the
+ * driver uses. */
 #include "device/cuda_int.h"
 
 #include <ctype.h>
@@ -7,7 +8,8 @@
 
 static const size_t MAX_CODE = (size_t)256 << 20; /* bytes of log or code that are believed */
 
-/* "-DX=4" as a line of the program: NVRTC reads a header of its own before it, which names given as options would change ("T"). */
+/* "-DX=4" as a line of the program: NVRTC reads a header of its own before it, which names given as options
+ * would change ("T"). */
 static void define(gs_str *head, const char *name, size_t n)
 {
     const char *is = memchr(name, '=', n);
@@ -16,8 +18,9 @@ static void define(gs_str *head, const char *name, size_t n)
     else gs_str_printf(head, "#define %.*s 1\n", (int)n, name);
 }
 
-/* OpenCL's options in NVRTC's words, and what every kernel gets. Contraction to fma is OpenCL's default, so it is ours; GESSO_CUDA_FMAD=0
- * turns it off to compare devices. Division and square root stay correctly rounded, denormals stay. */
+/* OpenCL's options in NVRTC's words, and what every kernel gets. Contraction to fma is OpenCL's default, so
+ * it is ours; GESSO_CUDA_FMAD=0 turns it off to compare devices. Division and square root stay correctly
+ * rounded, denormals stay. */
 static void make_options(const char *options, int arch, bool ptx, gs_str *lines, gs_str *head)
 {
     const char *fmad = getenv("GESSO_CUDA_FMAD");

@@ -1,5 +1,5 @@
-/* CUDA programs and kernels: dialect.h and the source are compiled by NVRTC together, or loaded from the disk cache; a kernel keeps its
- * arguments, which CUDA itself takes anew at each launch and does not check. */
+/* CUDA programs and kernels: dialect.h and the source are compiled by NVRTC together, or loaded from the disk
+ * cache; a kernel keeps its arguments, which CUDA itself takes anew at each launch and does not check. */
 #include "device/cuda_int.h"
 
 #include <stdlib.h>

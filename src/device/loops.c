@@ -1,11 +1,13 @@
-/* Does a device finish its loops? A compiler made for shaders may end them early, so that no shader hangs the screen: Mesa's llvmpipe
- * counts the turns of all loops of an item together and lets none turn again after 65,535. A sum cut short is wrong without a word, so
- * the device is asked: a kernel turns often, and its result tells how often it did. */
+/* Does a device finish its loops? A compiler made for shaders may end them early, so that no shader hangs the
+ * screen: Mesa's llvmpipe counts the turns of all loops of an item together and lets none turn again after
+ * 65,535. A sum cut short is wrong without a word, so the device is asked: a kernel turns often, and its
+ * result tells how often it did. */
 #include "device/device.h"
 
 enum { PROBE_TURNS = 1 << 17 }; /* some milliseconds on one item; a limit above it is not found */
 
-/* Steps of probe_loop's generator from 1 to `state`; PROBE_TURNS when it takes that many or is none of the states on the way. */
+/* Steps of probe_loop's generator from 1 to `state`; PROBE_TURNS when it takes that many or is none of the
+ * states on the way. */
 static int steps_to(uint32_t state)
 {
     uint32_t s = 1;

@@ -1,5 +1,6 @@
-/* A device that runs nothing: every kernel builds, every launch succeeds, reads give zeros. Plans compile on it without a driver, so
- * their texts can be compared and the host code can run under valgrind. "null" looks like a GPU, "null:cpu" like a CPU. */
+/* A device that runs nothing: every kernel builds, every launch succeeds, reads give zeros. Plans compile on
+ * it without a driver, so their texts can be compared and the host code can run under valgrind. "null" looks
+ * like a GPU, "null:cpu" like a CPU. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>

@@ -52,8 +52,8 @@ static void platform_field(cl_platform_id p, cl_platform_info what, char *out, s
     clean_copy(out, cap, s);
 }
 
-/* A number of the device; `fallback` when the driver does not answer. All OpenCL scalars asked for here are little-endian
- * unsigned of 4 or 8 bytes, so a zeroed ulong of the host takes either. */
+/* A number of the device; `fallback` when the driver does not answer. All OpenCL scalars asked for here are
+ * little-endian unsigned of 4 or 8 bytes, so a zeroed ulong of the host takes either. */
 static cl_ulong device_number(cl_device_id id, cl_device_info what, cl_ulong fallback)
 {
     size_t n = 0;
@@ -261,9 +261,10 @@ static void cl_free(gs_device *d, gs_buffer *b)
     free(b);
 }
 
-/* $GESSO_POISON: new buffers hold NaN (as integers -1), so that a kernel which reads what nobody wrote shows in the results. For Oclgrind's
- * --uninitialized, which then watches local and private memory, all goes out as writes of whole buffers: it takes no note of fills, and a
- * write or a copy at an offset spoils what it knows of the buffer. */
+/* $GESSO_POISON: new buffers hold NaN (as integers -1), so that a kernel which reads what nobody wrote shows
+ * in the results. For Oclgrind's --uninitialized, which then watches local and private memory, all goes out
+ * as writes of whole buffers: it takes no note of fills, and a write or a copy at an offset spoils what it
+ * knows of the buffer. */
 static bool poisoning(void)
 {
     const char *env = getenv("GESSO_POISON");

@@ -47,7 +47,8 @@ gs_status gs__cl_fail(const gs_device *d, cl_int err, const char *what, ...)
     gs_bytes_text(used, (double)d->allocated);
     gs_bytes_text(total, (double)d->info.memory);
     switch (err) {
-    case CL_MEM_OBJECT_ALLOCATION_FAILURE: /* drivers allocate at first use, so this may come from a launch or a write */
+    case CL_MEM_OBJECT_ALLOCATION_FAILURE: /* drivers allocate at first use, so this may come from a launch or
+                                            * a write */
         return gs_fail(GS_ENOMEM, "device \"%s\" (driver %s): %s: the driver has no memory for a buffer (%s of the device's %s are asked for by this "
                        "process); use a smaller batch, or stop other programs that use the device", d->info.name, d->info.driver, text, used, total);
     case CL_OUT_OF_HOST_MEMORY:

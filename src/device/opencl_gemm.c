@@ -9,8 +9,9 @@
 
 #define CLBLAST_NUMBER (CLBLAST_VERSION_MAJOR * 10000 + CLBLAST_VERSION_MINOR * 100 + CLBLAST_VERSION_PATCH)
 
-/* Before 1.6.3 kernels with GEMMK=1 and MWG != NWG compute wrong results (CLBlast #533, #542). These are the entries of the database
- * of 1.5.3 that are hit (fp32); they get a plain set that fits every device with 16 KiB of local memory. */
+/* Before 1.6.3 kernels with GEMMK=1 and MWG != NWG compute wrong results (CLBlast #533, #542). These are the
+ * entries of the database of 1.5.3 that are hit (fp32); they get a plain set that fits every device with 16
+ * KiB of local memory. */
 static void repair_parameters(gs_cl_device *c)
 {
     static const char *const hit[] = {"HD Graphics Skylake ULT GT2", "i5-4590S", "E5-2630 v4"};
@@ -30,8 +31,9 @@ static void repair_parameters(gs_cl_device *c)
     }
 }
 
-/* CLBlast keeps programs in static objects under the number of their context. They must go before the context does: a later context
- * may get the same number, and Oclgrind corrupts the heap when a program outlives its context. */
+/* CLBlast keeps programs in static objects under the number of their context. They must go before the context
+ * does: a later context may get the same number, and Oclgrind corrupts the heap when a program outlives its
+ * context. */
 void gs__cl_gemm_close(gs_device *d)
 {
     if (gs__cl(d)->gemm_checked) CLBlastClearCache();
@@ -48,8 +50,8 @@ static size_t slack(const gs_device *d)
     return d->info.align > GS_ALIGN ? d->info.align - GS_ALIGN : 0;
 }
 
-/* Upper bound over all operand offsets: with offset 0 CLBlast may skip a copy that it needs elsewhere, so the question is put with
- * offset 1. Strided batches cannot be given memory; CLBlast allocates theirs. */
+/* Upper bound over all operand offsets: with offset 0 CLBlast may skip a copy that it needs elsewhere, so the
+ * question is put with offset 1. Strided batches cannot be given memory; CLBlast allocates theirs. */
 size_t gs__cl_gemm_temp(gs_device *d, const gs_gemm *g)
 {
     gs_cl_device *c = gs__cl(d);

@@ -52,7 +52,8 @@ static inline gs_cl_device *gs__cl(gs_device *d) { return (gs_cl_device *)d; }
 /* "CL_OUT_OF_RESOURCES", or "OpenCL error -9999". Valid until the thread's next call. */
 const char *gs__cl_error_name(cl_int err);
 
-/* Records "<device>: <what>: <error>" with what it means to the user where that is known; returns the status that fits err. */
+/* Records "<device>: <what>: <error>" with what it means to the user where that is known; returns the status
+ * that fits err. */
 gs_status gs__cl_fail(const gs_device *d, cl_int err, const char *what, ...) __attribute__((format(printf, 3, 4)));
 
 /* opencl_program.c */

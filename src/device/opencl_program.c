@@ -1,4 +1,5 @@
-/* OpenCL programs and kernels: dialect.h and the source are built together, or loaded from the disk cache of binaries. */
+/* OpenCL programs and kernels: dialect.h and the source are built together, or loaded from the disk cache of
+ * binaries. */
 #include "device/opencl_int.h"
 
 #include <stdlib.h>

@@ -166,7 +166,8 @@ done:
     return st;
 }
 
-/* Spread of a class, generated over real: as many real pictures as there are generated ones, where the data have them. */
+/* Spread of a class, generated over real: as many real pictures as there are generated ones, where the data
+ * have them. */
 static gs_status diversity_of_class(job *j, int k)
 {
     int32_t *rows = gs_xalloc((size_t)j->per_class * sizeof *rows);

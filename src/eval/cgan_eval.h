@@ -1,10 +1,14 @@
-/* Evaluation of a class-conditional generator: does it draw the class it was asked for, how varied, how near to real pictures?
+/* Evaluation of a class-conditional generator: does it draw the class it was asked for, how varied, how near
+ * to real pictures?
  *
- *   accuracy   share of pictures that the reference classifier (classifier.h) puts into the class asked for; confusion matrix
+ *   accuracy   share of pictures that the reference classifier (classifier.h) puts into the class asked for;
+ *              confusion matrix
  *   diversity  per class, spread of the generated pictures divided by that of real ones: 1 is as varied as the data
- *   frechet    distance of the classifier's features, generated against test pictures ("FID-MNIST": not comparable with the distances
- *              on Inception's features), with the distance between training and test pictures as the floor
- *   parzen     log-likelihood of test pictures under Parzen windows on generated ones; the width is chosen on training pictures
+ *   frechet    distance of the classifier's features, generated against test pictures ("FID-MNIST": not
+ *              comparable with the distances on Inception's features), with the distance between training and
+ *              test pictures as the floor
+ *   parzen     log-likelihood of test pictures under Parzen windows on generated ones; the width is chosen on
+ *              training pictures
  *   bars       for the drawn "bars" set only: nearest prototype and distance to it
  *
  * Pictures are drawn class by class and not kept, but for one class at a time. */
@@ -32,7 +36,8 @@ gs_status gs_cgan_metric_parse(const char *name, unsigned *mask);
 typedef struct gs_cgan_eval_opts { /* zero value: everything, 1000 pictures a class */
     unsigned metrics;              /* 0: GS_EVAL_ALL */
     int per_class;                 /* 0: 1000; at least 2, at most 100000 */
-    int n_validation;              /* training pictures, the last ones, that choose Parzen's width; 0: 10000, at most half of them */
+    int n_validation;              /* training pictures, the last ones, that choose Parzen's width; 0: 10000,
+                                    * at most half of them */
     uint64_t seed;                 /* of the generator's noise (gs_cgan_eval_run) */
     gs_classifier_opts classifier; /* its progress is used for all */
 } gs_cgan_eval_opts;
@@ -64,22 +69,26 @@ typedef struct gs_cgan_eval {
     double bars_accuracy, bars_rms; /* root mean square distance to the right prototype, in [-1,1] units */
 } gs_cgan_eval;
 
-/* Evaluates a source against a data set of the same picture size. test NULL or empty: every sixth training picture is set apart for it.
- * GS_ESHAPE when sizes differ, GS_EINVAL for bad counts, or what the source, the classifier and the device report. */
+/* Evaluates a source against a data set of the same picture size. test NULL or empty: every sixth training
+ * picture is set apart for it. GS_ESHAPE when sizes differ, GS_EINVAL for bad counts, or what the source, the
+ * classifier and the device report. */
 gs_status gs_cgan_eval_source(gs_device *d, const gs_source *s, const gs_labelled *train, const gs_labelled *test, const gs_cgan_eval_opts *o,
                               gs_cgan_eval *out);
 /* The "bars" figures of a source of 8 x 8 grey pictures in ten classes: per_class pictures of each. */
 gs_status gs_bars_eval_source(const gs_source *s, int per_class, gs_cgan_eval *out);
-/* Evaluates the generator of a snapshot against the data set of its configuration (of "bars": the bars figures only). GS_EUSAGE when the
- * system has no classes, or when a metric is asked for that the data set does not have. */
+/* Evaluates the generator of a snapshot against the data set of its configuration (of "bars": the bars
+ * figures only). GS_EUSAGE when the system has no classes, or when a metric is asked for that the data set
+ * does not have. */
 gs_status gs_cgan_eval_run(gs_device *d, const gs_snapshot *s, const gs_cgan_eval_opts *o, gs_cgan_eval *out);
 void gs_cgan_eval_free(gs_cgan_eval *e); /* frees the arrays, empties the struct */
 
-/* rows: confusion[classes * classes] -> overall share on the diagonal; per_class (may be NULL) the same of each row, NaN for an empty one. */
+/* rows: confusion[classes * classes] -> overall share on the diagonal; per_class (may be NULL) the same of
+ * each row, NaN for an empty one. */
 double gs_confusion_accuracy(const int64_t *confusion, int classes, double *per_class);
 
-/* Report for people, appended to s; for machines (the caller deletes it; numbers that are not finite are null); and the confusion matrix as
- * a picture (GS_EINVAL when accuracy was not measured or there are more than 64 classes). */
+/* Report for people, appended to s; for machines (the caller deletes it; numbers that are not finite are
+ * null); and the confusion matrix as a picture (GS_EINVAL when accuracy was not measured or there are more
+ * than 64 classes). */
 void gs_cgan_eval_text(const gs_cgan_eval *e, gs_str *s);
 cJSON *gs_cgan_eval_json(const gs_cgan_eval *e);
 gs_status gs_cgan_eval_plot(const gs_cgan_eval *e, const char *path);

@@ -19,8 +19,8 @@ static gs_status draw(void *user, int class_, int first, int n, float *images)
     return gs_sampler_images(r->sampler, images, labels, n, gs_hash64(which, sizeof which, 0));
 }
 
-/* The run's data set, whole: what a run keeps back from training is training data to the judge (Parzen's width is chosen on it), and runs
- * that differ in this alone shall have the same judge. */
+/* The run's data set, whole: what a run keeps back from training is training data to the judge (Parzen's
+ * width is chosen on it), and runs that differ in this alone shall have the same judge. */
 static gs_status open_data(const gs_snapshot *s, const gs_picture_info *p, gs_dataset *out)
 {
     const char *const whole[] = { "data.n_validation=0" };

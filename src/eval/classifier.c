@@ -205,7 +205,8 @@ gs_status gs_classifier_run(gs_classifier *c, const float *images, int n, float 
         const int m = GS_MIN(USE_BATCH, n - at);
         const float *x = images + at * d;
 
-        if (m < USE_BATCH) { /* rows are independent: what follows the last picture does not matter, but is kept finite */
+        /* rows are independent: what follows the last picture does not matter, but is kept finite */
+        if (m < USE_BATCH) {
             memcpy(c->in, x, m * d * sizeof *x);
             memset(c->in + m * d, 0, (USE_BATCH - m) * d * sizeof *x);
             x = c->in;

@@ -1,13 +1,17 @@
-/* The reference classifier: a small convolutional net, trained by Gesso on the real pictures, that judges generated ones.
+/* The reference classifier: a small convolutional net, trained by Gesso on the real pictures, that judges
+ * generated ones.
  *
- *   x (N,C,H,W) in [0,1] -> conv 32 5x5, ReLU, max pool 2 -> conv 64 5x5, ReLU, max pool 2 -> linear 128, ReLU -> linear `classes`
+ *   x (N,C,H,W) in [0,1] -> conv 32 5x5, ReLU, max pool 2 -> conv 64 5x5, ReLU, max pool 2 -> linear 128,
+ *   ReLU -> linear `classes`
  *
- * Adam 1e-3 (0.9, 0.999), batch 128, 5 epochs. 454,922 parameters for ten classes of 28 x 28 grey pictures; about 99 % of MNIST's test
- * pictures. The 128 values before the last layer are the features of the Frechet distance.
+ * Adam 1e-3 (0.9, 0.999), batch 128, 5 epochs. 454,922 parameters for ten classes of 28 x 28 grey pictures;
+ * about 99 % of MNIST's test pictures. The 128 values before the last layer are the features of the Frechet
+ * distance.
  *
- * A trained classifier is kept under gs_cache_dir()/classifiers, in a file named after a hash of the pictures, labels and recipe (not of the
- * device: one data set has one judge, or figures could not be compared). A file that is damaged or of another recipe counts as missing.
- * Several processes may train the same one; each writes the whole file at once. */
+ * A trained classifier is kept under gs_cache_dir()/classifiers, in a file named after a hash of the
+ * pictures, labels and recipe (not of the device: one data set has one judge, or figures could not be
+ * compared). A file that is damaged or of another recipe counts as missing. Several processes may train the
+ * same one; each writes the whole file at once. */
 #ifndef GS_EVAL_CLASSIFIER_H
 #define GS_EVAL_CLASSIFIER_H
 
@@ -32,15 +36,17 @@ typedef struct gs_classifier_opts { /* zero value: the recipe above */
     void *user;
 } gs_classifier_opts;
 
-/* From the cache, else trained on `set` (sides of 4 or more, 2 classes or more). The device must outlive it. o may be NULL.
- * GS_EINVAL: a set that cannot be learned; GS_ENUMERIC: the loss became NaN; what the device reports. A cache that cannot be written is a
- * warning. */
+/* From the cache, else trained on `set` (sides of 4 or more, 2 classes or more). The device must outlive it.
+ * o may be NULL. GS_EINVAL: a set that cannot be learned; GS_ENUMERIC: the loss became NaN; what the device
+ * reports. A cache that cannot be written is a warning. */
 gs_status gs_classifier_get(gs_device *d, const gs_labelled *set, const gs_classifier_opts *o, gs_classifier **out);
 void gs_classifier_free(gs_classifier *c); /* accepts NULL */
 
-/* images (n,C,H,W) in [0,1] -> logits (n,classes) and features (n,128); either may be NULL. Any n: worked off in batches. */
+/* images (n,C,H,W) in [0,1] -> logits (n,classes) and features (n,128); either may be NULL. Any n: worked off
+ * in batches. */
 gs_status gs_classifier_run(gs_classifier *c, const float *images, int n, float *logits, float *features);
-/* The same of pictures first..first+n-1 of a set; predicted (n), features (n,128), either may be NULL. GS_ESHAPE: a set of another size. */
+/* The same of pictures first..first+n-1 of a set; predicted (n), features (n,128), either may be NULL.
+ * GS_ESHAPE: a set of another size. */
 gs_status gs_classifier_run_set(gs_classifier *c, const gs_labelled *set, int first, int n, int32_t *predicted, float *features);
 /* Share of a set that it names rightly. */
 gs_status gs_classifier_accuracy(gs_classifier *c, const gs_labelled *set, double *accuracy);

@@ -8,7 +8,8 @@
 
 #include "io/safetensors.h"
 
-/* Changes whenever the network, its training or the file's layout do; old files then have names that nobody asks for. */
+/* Changes whenever the network, its training or the file's layout do; old files then have names that nobody
+ * asks for. */
 #define RECIPE "conv32k5-pool-conv64k5-pool-fc128-fc, adam 1e-3, batch 128, unit range, 1"
 
 char *gs_classifier_path(const gs_labelled *set, const gs_classifier_opts *o)

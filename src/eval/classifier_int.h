@@ -16,7 +16,8 @@ struct gs_classifier {
     float *in, *out;    /* a batch each */
 };
 
-/* Fills the store from a cache file; false when it is missing or not exactly right (said by a warning), and then the store is as it was. */
+/* Fills the store from a cache file; false when it is missing or not exactly right (said by a warning), and
+ * then the store is as it was. */
 bool gs__classifier_load(gs_classifier *c, const char *path);
 /* Writes the trainable tensors; a failure is a warning. */
 void gs__classifier_save(gs_classifier *c, const char *path);

@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef float lanes __attribute__((vector_size(32))); /* eight partial sums: short chains, and the compiler's own vectors */
+typedef float lanes __attribute__((vector_size(32))); /* eight partial sums: short chains, and the compiler's
+                                                       * own vectors */
 
 static double distance(const float *a, const float *b, int d)
 {

@@ -3,9 +3,9 @@
  *   conv2d x=2,3,9,7 w=4,3,3,3 stride=2 pad=1 -> 2,4,5,4 tol=2e-6
  *   conv2d x=2,3,9,7 w=4,5,3,3                -> error "x has 3"
  *
- * The first word names the builder (gs_conv2d). An operand is NAME=[KIND:]DIMS, where the kind chooses its values; all other
- * words before the arrow are options of the builder. The program carries the cases of tests/cases/ops.txt, so that
- * `gesso check` runs on the user's device what the tests run here.
+ * The first word names the builder (gs_conv2d). An operand is NAME=[KIND:]DIMS, where the kind chooses its
+ * values; all other words before the arrow are options of the builder. The program carries the cases of
+ * tests/cases/ops.txt, so that `gesso check` runs on the user's device what the tests run here.
  *
  * Kinds of values (all exact in fp32, a function of the line and the operand alone):
  *   any     a grid in (-2,2) that keeps 1/128 away from the kinks at 0, 1/2 and whole numbers, no ties between operands

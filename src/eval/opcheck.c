@@ -133,7 +133,8 @@ static void add_case(batch *b, int index, int order)
     gs_scope_pop(b->g);
 }
 
-/* Largest error over the largest value of the reference; integers must agree. Infinite where a value is not a number. */
+/* Largest error over the largest value of the reference; integers must agree. Infinite where a value is not a
+ * number. */
 static double distance(const part *p, const double *ref, const void *got)
 {
     const int64_t count = gs_shape_count(p->node->shape);
@@ -208,7 +209,8 @@ static gs_status compare(batch *b, gs_device *d, const gs_opcheck_opts *o, gs_op
     }
     TRY(gs_store_new(d, SEED, &store));
     TRY(gs_compile(b->g, d, store, &compile, &plan));
-    for (int i = 0; i < b->n_names; i++) /* nothing depends on an operand whose gradient is cut: the plan has no such input */
+    for (int i = 0; i < b->n_names; i++) /* nothing depends on an operand whose gradient is cut: the plan has
+                                          * no such input */
         if (gs_plan_shape(plan, b->names[i]).rank >= 0) TRY(gs_plan_feed(plan, b->names[i], b->data[i]));
     TRY(run_once(b, plan, got));
     TRY(run_once(b, plan, again));

@@ -1,5 +1,5 @@
-/* Holds a device to the double reference on op cases: results, gradients and gradients of gradients, and that a second run
- * gives the same bytes. `gesso check` and tests/test_ops.c are this function. */
+/* Holds a device to the double reference on op cases: results, gradients and gradients of gradients, and that
+ * a second run gives the same bytes. `gesso check` and tests/test_ops.c are this function. */
 #ifndef GS_OPCHECK_H
 #define GS_OPCHECK_H
 
@@ -20,8 +20,9 @@ typedef struct gs_opcheck {
     char message[160]; /* when the device could not compute it at all */
 } gs_opcheck;
 
-/* Fills out[n]. All cases go into one plan, so values lie at many offsets of shared buffers; when that fails, halves are tried until the
- * case at fault stands alone. The status is GS_OK unless the device cannot be used at all; verdicts stand in out. */
+/* Fills out[n]. All cases go into one plan, so values lie at many offsets of shared buffers; when that fails,
+ * halves are tried until the case at fault stands alone. The status is GS_OK unless the device cannot be used
+ * at all; verdicts stand in out. */
 gs_status gs_opcheck_run(gs_device *d, const gs_opcase *cases, int n, const gs_opcheck_opts *o, gs_opcheck *out);
 
 #endif

@@ -1,8 +1,9 @@
 /* Parzen windows: tiles of distances on the device, sums over tiles on the host.
  * Shape letters: N rows of data in a tile, M samples in a tile, D values a row, S widths.
  *
- * The greatest term of each logsumexp belongs to the nearest sample whatever sigma is, so a tile gives, for each row, the smallest distance
- * and for each sigma the sum of exp((smallest - distance) / (2 sigma^2)): terms in [0,1], at least one of them 1. */
+ * The greatest term of each logsumexp belongs to the nearest sample whatever sigma is, so a tile gives, for
+ * each row, the smallest distance and for each sigma the sum of exp((smallest - distance) / (2 sigma^2)):
+ * terms in [0,1], at least one of them 1. */
 #include "eval/parzen.h"
 
 #include <math.h>
@@ -120,7 +121,8 @@ void gs_parzen_free(gs_parzen *p)
     free(p);
 }
 
-/* Joins a tile's (nearest, sums) to a row's: the sums are relative to the nearest, so those of the farther one shrink. */
+/* Joins a tile's (nearest, sums) to a row's: the sums are relative to the nearest, so those of the farther
+ * one shrink. */
 static void join(gs_parzen *p, int first, int n, bool fresh)
 {
     for (int i = 0; i < n; i++) {

@@ -1,8 +1,10 @@
-/* A training run small enough to check a device by: eight steps of a convolutional GAN on drawn noise, held to losses that are stored here.
+/* A training run small enough to check a device by: eight steps of a convolutional GAN on drawn noise, held
+ * to losses that are stored here.
  *
- * It goes through products, convolutions and their gradients, batch normalisation, dropout, random nodes (which are the same on every device, bit for bit
- * up to the functions of the normal distribution), cross entropy and Adam. tests/test_tune.c computes the same steps in double precision and holds
- * the stored losses to them. */
+ * It goes through products, convolutions and their gradients, batch normalisation, dropout, random nodes
+ * (which are the same on every device, bit for bit up to the functions of the normal distribution), cross
+ * entropy and Adam. tests/test_tune.c computes the same steps in double precision and holds the stored losses
+ * to them. */
 #ifndef GS_TRAINCHECK_H
 #define GS_TRAINCHECK_H
 
@@ -10,11 +12,13 @@
 
 enum { GS_TRAINCHECK_STEPS = 8, GS_TRAINCHECK_BATCH = 12, GS_TRAINCHECK_SIDE = 8 };
 #define GS_TRAINCHECK_SEED 11
-#define GS_TRAINCHECK_LIMIT 1e-3 /* of a loss: fp32 against double through eight steps, with room for other orders of sums */
+#define GS_TRAINCHECK_LIMIT 1e-3 /* of a loss: fp32 against double through eight steps, with room for other
+                                  * orders of sums */
 
 extern const double gs_traincheck_losses[GS_TRAINCHECK_STEPS][2]; /* of G and D */
 
-/* One step: input "real" (B,1,8,8), output "losses" (2). Variables under "G" and "D", optimisers "opt_G" and "opt_D". */
+/* One step: input "real" (B,1,8,8), output "losses" (2). Variables under "G" and "D", optimisers "opt_G" and
+ * "opt_D". */
 void gs_traincheck_build(gs_graph *g);
 /* The real pictures of a step: soft blobs, one a picture; (B,1,8,8). */
 void gs_traincheck_real(int step, float *out);

@@ -147,7 +147,8 @@ static gs_status choose(run *r)
 
 /* ---- pictures ---- */
 
-/* A file at the model's side and of its channels: bytes, as RGB in any case, and floats in the network's range (x may be NULL). */
+/* A file at the model's side and of its channels: bytes, as RGB in any case, and floats in the network's
+ * range (x may be NULL). */
 static gs_status load(const run *r, const char *path, gs_image *img, float *x)
 {
     const gs_image_opts o = { .channels = r->info.channels, .background = { 255, 255, 255 } };

@@ -1,8 +1,8 @@
 /* Gradients as a graph transformation: reverse accumulation over the nodes that lie between wrt and y.
  *
- * A node lies between when it depends on some wrt through ops that have a derivative; frozen parts build nothing. Node ids are a
- * topological order, so one walk downwards sees a node after all that use it. Contributions are added in the order of that
- * walk, so the sum's order is fixed. */
+ * A node lies between when it depends on some wrt through ops that have a derivative; frozen parts build
+ * nothing. Node ids are a topological order, so one walk downwards sees a node after all that use it.
+ * Contributions are added in the order of that walk, so the sum's order is fixed. */
 #include "graph/graph_int.h"
 
 #include <assert.h>

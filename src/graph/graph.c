@@ -1,6 +1,7 @@
 /* The graph: creation, scopes, nodes, named inputs and outputs, and the error that it latches.
  *
- * A poisoned node stands outside graph->nodes (id -1): whatever is built on it is poisoned too, so no rule ever sees one. */
+ * A poisoned node stands outside graph->nodes (id -1): whatever is built on it is poisoned too, so no rule
+ * ever sees one. */
 #include "graph/graph_int.h"
 
 #include <assert.h>

@@ -1,8 +1,9 @@
 /* The inside of the graph, for src/graph, src/plan and tests: nodes, the op table, gradient and reference contexts.
  *
- * An op's meaning stands in one file, src/graph/ops/<op>.c, with one constant descriptor; src/graph/ops.list has a
- * line for each op. Binary and ternary elementwise ops see operands of one shape: the builders insert explicit `broadcast`
- * nodes, whose gradient is a sum. Reductions keep their axes with length 1; builders add the reshape. */
+ * An op's meaning stands in one file, src/graph/ops/<op>.c, with one constant descriptor; src/graph/ops.list
+ * has a line for each op. Binary and ternary elementwise ops see operands of one shape: the builders insert
+ * explicit `broadcast` nodes, whose gradient is a sum. Reductions keep their axes with length 1; builders add
+ * the reshape. */
 #ifndef GS_GRAPH_H
 #define GS_GRAPH_H
 
@@ -104,7 +105,8 @@ struct gs_op {
     int n_in;             /* -1: any number >= 1 */
     unsigned flags;
     const char *formula;  /* one line for docs/ops.md */
-    const char *expr;     /* elementwise: C expression of x0 x1 x2 (operands) and a0..a3 (attr.f as float literals), in the dialect */
+    const char *expr;     /* elementwise: C expression of x0 x1 x2 (operands) and a0..a3 (attr.f as float
+                           * literals), in the dialect */
     const char *no_grad;  /* reason, with GS_F_NO_GRAD */
     gs_infer_fn *infer;
     gs_grad_fn *grad;
@@ -131,8 +133,8 @@ gs_node *gs__node2(const gs_op *op, gs_node *a, gs_node *b, const gs_attr *attr)
 gs_node *gs__node3(const gs_op *op, gs_node *a, gs_node *b, gs_node *c, const gs_attr *attr);
 /* Latches the error that gs_fail just recorded, with scope and `what` before it, and returns a poisoned node. */
 gs_node *gs__poison(gs_graph *g, const char *what, gs_status st);
-/* Broadcasts the operands to their common shape; false (failure recorded, the caller latches it under its own name) when there
- * is none. c may be NULL. */
+/* Broadcasts the operands to their common shape; false (failure recorded, the caller latches it under its own
+ * name) when there is none. c may be NULL. */
 bool gs__broadcast_all(gs_node **a, gs_node **b, gs_node **c);
 
 /* Common shape rules. */
@@ -155,12 +157,14 @@ void gs_ref_free(gs_ref_result *r);
 /* Initial value of a variable: all its elements, from (seed, name) alone (init.c). */
 void gs_init_fill(const gs_var *v, uint64_t seed, float *out);
 
-/* Random elements as the device draws them: element i of stream s at (seed, step): ctr = {i/4, s, step lo, step hi},
- * key = {seed lo, seed hi}, word w = i % 4. Uniform = (w >> 8) 2^-24; bernoulli = uniform < p; normals come in pairs from
- * words (0,1) and (2,3): r = sqrt(-2 log(((w0 >> 8) + 1) 2^-24)), angle 2 pi (w1 >> 8) 2^-24, r cos then r sin. */
+/* Random elements as the device draws them: element i of stream s at (seed, step): ctr = {i/4, s, step lo,
+ * step hi}, key = {seed lo, seed hi}, word w = i % 4. Uniform = (w >> 8) 2^-24; bernoulli = uniform < p;
+ * normals come in pairs from words (0,1) and (2,3): r = sqrt(-2 log(((w0 >> 8) + 1) 2^-24)), angle 2 pi (w1
+ * >> 8) 2^-24, r cos then r sin. */
 double gs_random_element(gs_op_id op, uint64_t seed, uint64_t step, uint32_t stream, uint64_t i, double p);
 
-/* ---- separable linear maps of the last two axes (linmap.c): average pooling, resizing, reflect and replicate padding ---- */
+/* ---- separable linear maps of the last two axes (linmap.c): average pooling, resizing, reflect and
+ * replicate padding ---- */
 
 typedef enum gs_linmap_rule {
     GS_LM_NEAREST, GS_LM_BILINEAR, GS_LM_BICUBIC, GS_LM_ADAPTIVE, GS_LM_BILINEAR_AA, GS_LM_BICUBIC_AA,

@@ -34,8 +34,8 @@ static void unit_normal(gs_rng *r, int64_t n, float *out)
     for (int64_t i = 0; i < n && sum > 0; i++) out[i] = (float)(out[i] / sqrt(sum));
 }
 
-/* Saxe et al. 2014: a random normal matrix orthonormalised along its shorter side, here by Gram-Schmidt applied twice, which is
- * as good as Householder for random matrices. Vector k stands in v[k*len ..]. */
+/* Saxe et al. 2014: a random normal matrix orthonormalised along its shorter side, here by Gram-Schmidt
+ * applied twice, which is as good as Householder for random matrices. Vector k stands in v[k*len ..]. */
 static void orthogonal(gs_rng *r, gs_shape s, double gain, float *out)
 {
     const int64_t rows = s.rank ? s.dim[0] : 1, cols = gs_shape_count(s) / rows;

@@ -2,7 +2,8 @@
  *
  *   record   u64 length | u32 masked CRC of the length | data | u32 masked CRC of the data      (little-endian)
  *   Event    1 wall_time double, 2 step int64, 3 file_version string, 5 summary Summary, 7 session_log SessionLog
- *   Summary  1 value: repeated { 1 tag string, 2 simple_value float, 4 image { 1 height, 2 width, 3 colorspace, 4 png } }
+ *   Summary  1 value: repeated { 1 tag string, 2 simple_value float, 4 image { 1 height, 2 width, 3
+ *            colorspace, 4 png } }
  *   SessionLog  1 status (1 is START) */
 #include "io/events.h"
 

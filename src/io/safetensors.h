@@ -1,9 +1,10 @@
 /* Safetensors files: named tensors behind a JSON header (8 bytes of header length, the header, the data).
  *
- * The reader refuses every file that is not exactly right: unknown types, shapes and offsets that do not agree,
- * overlaps, holes, bytes left over, names given twice. A gs_st_file owns all that its accessors return; a writer borrows
- * the tensors' data until it is saved. Status: GS_EIO the file cannot be read or written, GS_EFORMAT it is not a valid
- * safetensors file, GS_ELIMIT it is larger than the limits below, GS_ENOMEM. */
+ * The reader refuses every file that is not exactly right: unknown types, shapes and offsets that do not
+ * agree, overlaps, holes, bytes left over, names given twice. A gs_st_file owns all that its accessors
+ * return; a writer borrows the tensors' data until it is saved. Status: GS_EIO the file cannot be read or
+ * written, GS_EFORMAT it is not a valid safetensors file, GS_ELIMIT it is larger than the limits below,
+ * GS_ENOMEM. */
 #ifndef GS_IO_SAFETENSORS_H
 #define GS_IO_SAFETENSORS_H
 
@@ -49,7 +50,8 @@ typedef struct gs_st_tensor {
 typedef struct gs_st_file gs_st_file;
 
 gs_status gs_st_open(const char *path, gs_st_file **out);
-/* Reads from memory, which stays the caller's and must outlive the file object. `name` stands for a path in messages. */
+/* Reads from memory, which stays the caller's and must outlive the file object. `name` stands for a path in
+ * messages. */
 gs_status gs_st_open_memory(const void *bytes, size_t size, const char *name, gs_st_file **out);
 void gs_st_close(gs_st_file *f); /* accepts NULL */
 
@@ -65,7 +67,8 @@ void gs_st_meta_at(const gs_st_file *f, int i, const char **key, const char **va
 
 /* Copies t->count elements into out as float; every type converts (F64 and wide integers round). */
 void gs_st_to_f32(const gs_st_tensor *t, float *out);
-/* The same as int32; GS_EFORMAT, naming file, tensor and element, for floating types and for I64 values that do not fit. */
+/* The same as int32; GS_EFORMAT, naming file, tensor and element, for floating types and for I64 values that
+ * do not fit. */
 gs_status gs_st_to_i32(const gs_st_tensor *t, int32_t *out);
 
 /* CRC-32 over metadata (but for the key "crc32"), names, types, shapes and data. */
@@ -78,12 +81,13 @@ void gs_st_writer_free(gs_st_writer *w); /* accepts NULL */
 /* Sets a metadata string (both copied); a key given again takes the new value. */
 void gs_st_writer_meta(gs_st_writer *w, const char *key, const char *value);
 /* Adds a tensor; the name and the shape are copied, data is borrowed until the writer is saved or freed.
- * Errors are kept and reported by gs_st_writer_save: GS_EINVAL for an empty or unprintable name, one given twice, a rank
- * above 8 or a negative extent. */
+ * Errors are kept and reported by gs_st_writer_save: GS_EINVAL for an empty or unprintable name, one given
+ * twice, a rank above 8 or a negative extent. */
 void gs_st_writer_add(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape,
                       const void *data);
-/* Adds a tensor whose data is asked for when it is needed, once for the check sum and once for the file, so that one tensor at a time is in
- * memory. fetch fills dst, of the tensor's bytes; a failure ends the saving, with its own sentence. */
+/* Adds a tensor whose data is asked for when it is needed, once for the check sum and once for the file, so
+ * that one tensor at a time is in memory. fetch fills dst, of the tensor's bytes; a failure ends the saving,
+ * with its own sentence. */
 typedef gs_status gs_st_fetch(void *user, const char *name, void *dst);
 void gs_st_writer_add_later(gs_st_writer *w, const char *name, gs_st_dtype dtype, int rank, const int64_t *shape, gs_st_fetch *fetch, void *user);
 /* Writes the file atomically. Tensors of wider elements come first, otherwise in the order added: the format allows no

@@ -1,4 +1,5 @@
-/* The safetensors writer: collects, checks, then writes header and data in one go; data that is not in memory one tensor after the other. */
+/* The safetensors writer: collects, checks, then writes header and data in one go; data that is not in memory
+ * one tensor after the other. */
 #include "io/safetensors.h"
 #include "io/safetensors_int.h"
 
@@ -151,8 +152,8 @@ static int by_place(const void *a, const void *b)
     return x->index - y->index;
 }
 
-/* Wider elements first, otherwise as added. Empty tensors go to the front by name: the reader, which knows offsets only,
- * finds them in that order, and the check sum depends on it. */
+/* Wider elements first, otherwise as added. Empty tensors go to the front by name: the reader, which knows
+ * offsets only, finds them in that order, and the check sum depends on it. */
 static void order(gs_st_writer *w)
 {
     if (w->ordered || w->n == 0) return;

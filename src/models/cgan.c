@@ -1,8 +1,9 @@
-/* The networks of the conditional GAN. Each profile is one pair of functions, in the order and with the names of its source; what is
- * shared is the label's way in and the last activation. Shape letters as in cgan.h.
+/* The networks of the conditional GAN. Each profile is one pair of functions, in the order and with the names
+ * of its source; what is shared is the label's way in and the last activation. Shape letters as in cgan.h.
  *
- * Layers whose input is one pixel or whose output is one pixel are matrix products, and a convolution over constant label planes is a
- * table of classes: both exactly what the convolution would give, for a small part of the work. */
+ * Layers whose input is one pixel or whose output is one pixel are matrix products, and a convolution over
+ * constant label planes is a table of classes: both exactly what the convolution would give, for a small part
+ * of the work. */
 #include "models/cgan.h"
 
 #include <math.h>
@@ -23,7 +24,8 @@ typedef struct inits {
 
 static const gs_layer_opts *layer_opts(inits *i, const gs_cgan_opts *o, bool generator)
 {
-    const double range = generator ? 0.05 : 0.005; /* Goodfellow et al. 2014, the experiment that the paper's code extends */
+    /* Goodfellow et al. 2014, the experiment that the paper's code extends */
+    const double range = generator ? 0.05 : 0.005;
 
     i->layer = (gs_layer_opts){ .weight_init = &i->weight, .bias_init = &i->bias };
     i->bias = (gs_init){ GS_INIT_CONST, 0, 0 };
@@ -156,7 +158,8 @@ static gs_node *paper_g(pass *p, gs_node *z, gs_node *e, int64_t pixels, gs_node
 {
     gs_node *h = join(drop(p, gs_relu(dense(p, z, "hz", 200)), "hz"), drop(p, gs_relu(dense(p, e, "hy", 1000)), "hy"));
 
-    /* The paper: both "mapped to" a second, combined layer of 1200 units. The blog reads that as the concatenation alone. */
+    /* The paper: both "mapped to" a second, combined layer of 1200 units. The blog reads that as the
+     * concatenation alone. */
     if (!p->o->paper_concat) h = drop(p, gs_relu(dense(p, h, "h", 1200)), "h");
     if (hidden) *hidden = h;
     return dense(p, h, "out", pixels);
@@ -217,7 +220,8 @@ static void conv_params(pass *p, const char *name, int64_t d0, int64_t d1, int64
     gs_scope_pop(p->g);
 }
 
-/* Transposed convolution, kernel 4, of one pixel x (B,I): (B,256,4,4). index: the one-hot x as labels, so that rows are looked up. */
+/* Transposed convolution, kernel 4, of one pixel x (B,I): (B,256,4,4). index: the one-hot x as labels, so
+ * that rows are looked up. */
 static gs_node *deconv_pixel(pass *p, gs_node *x, gs_node *index, const char *name)
 {
     const int64_t in = gs_node_dim(x, 1);
@@ -241,8 +245,9 @@ static gs_node *cdcgan_g(pass *p, gs_node *z, gs_node *e, gs_node *y, gs_node **
     return gs_conv_transpose2d_layer(h, "deconv4", p->o->image_channels, 4, &half, p->layer);
 }
 
-/* conv1_2 on label planes (nc constant planes of values e): plane c gives e[c] times the convolution of a plane of ones by the
- * weights of input c. So a table (nc, 64*16*16) of those is made once, and each sample takes its mixture, for one-hot its row. */
+/* conv1_2 on label planes (nc constant planes of values e): plane c gives e[c] times the convolution of a
+ * plane of ones by the weights of input c. So a table (nc, 64*16*16) of those is made once, and each sample
+ * takes its mixture, for one-hot its row. */
 static gs_node *label_planes(pass *p, gs_node *e, gs_node *y)
 {
     const int64_t nc = p->o->n_classes, side = p->o->image_size, half_side = side / 2, pixels = half_side * half_side;

@@ -1,9 +1,9 @@
 /* Class-conditional GAN on small images: Mirza & Osindero 2014 and its well-known re-implementations, as profiles.
  * The model adds nodes to a graph; it knows no device and no file. Nothing here is freed by the caller.
  *
- * Shape letters: B batch, C image channels, H = W image side, nz latent width, nc number of classes. z (B,nz) fp32, y (B) int32
- * labels in 0..nc-1, images (B,C,H,W) in [-1,1], or [0,1] where the output is a sigmoid; logits (B).
- * Parameters: "G.<key>" and "D.<key>" with the keys of the Python originals. */
+ * Shape letters: B batch, C image channels, H = W image side, nz latent width, nc number of classes. z (B,nz)
+ * fp32, y (B) int32 labels in 0..nc-1, images (B,C,H,W) in [-1,1], or [0,1] where the output is a sigmoid;
+ * logits (B). Parameters: "G.<key>" and "D.<key>" with the keys of the Python originals. */
 #ifndef GS_CGAN_H
 #define GS_CGAN_H
 
@@ -70,8 +70,9 @@ const char *gs_cgan_preset(const char *profile, const char *key);
 const char *gs_cgan_profile_name(gs_cgan_profile p);
 /* All options of a profile as its table has them. */
 void gs_cgan_presets(gs_cgan_opts *o, gs_cgan_profile p);
-/* Options from a configuration: keys that get() does not know (NULL) or that are "auto" take the profile's preset. Checks
- * what one key's range cannot say (sizes a profile needs, dropout after the last layer). GS_ECONFIG names the key. */
+/* Options from a configuration: keys that get() does not know (NULL) or that are "auto" take the profile's
+ * preset. Checks what one key's range cannot say (sizes a profile needs, dropout after the last layer).
+ * GS_ECONFIG names the key. */
 gs_status gs_cgan_configure(gs_cgan_opts *o, gs_config_lookup *get, void *user);
 /* The same checks alone. */
 gs_status gs_cgan_check(const gs_cgan_opts *o);
@@ -107,18 +108,22 @@ enum {
 };
 
 typedef struct gs_cgan_step_opts {  /* zero value: noise and masks are drawn, only "metrics" comes out */
-    bool feed_noise;  /* inputs z, y_fake (and z_d, y_fake_d with d_first_fresh; y_wrong with d_wrong_label) instead of draws */
-    bool feed_masks;  /* dropout masks are inputs mask_G_<layer>, mask_G_d_<layer>, mask_D_{gen,real,fake,wrong}_<layer> */
-    bool trace;       /* further outputs: out.{fake,fake_d,d_real,d_fake,d_gen}, loss.{g,d,d_real,d_fake}, grad.<parameter> */
+    bool feed_noise;  /* inputs z, y_fake (and z_d, y_fake_d with d_first_fresh; y_wrong with d_wrong_label)
+                       * instead of draws */
+    bool feed_masks;  /* dropout masks are inputs mask_G_<layer>, mask_G_d_<layer>,
+                       * mask_D_{gen,real,fake,wrong}_<layer> */
+    bool trace;       /* further outputs: out.{fake,fake_d,d_real,d_fake,d_gen}, loss.{g,d,d_real,d_fake},
+                       * grad.<parameter> */
 } gs_cgan_step_opts;
 
-/* One training step on a batch of B real pictures. Inputs: "real" (B,C,H,W), "y" (B) int32, "lr_g", "lr_d" and with SGD "momentum"
- * (scalars). Output "metrics" (GS_CGAN_METRICS). Optimiser state lies under "opt_G" and "opt_D". s may be NULL.
- * Returns the graph's status: GS_EINVAL for a batch of 1 with batch normalisation. */
+/* One training step on a batch of B real pictures. Inputs: "real" (B,C,H,W), "y" (B) int32, "lr_g", "lr_d"
+ * and with SGD "momentum" (scalars). Output "metrics" (GS_CGAN_METRICS). Optimiser state lies under "opt_G"
+ * and "opt_D". s may be NULL. Returns the graph's status: GS_EINVAL for a batch of 1 with batch
+ * normalisation. */
 gs_status gs_cgan_build_step(gs_graph *g, const gs_cgan_opts *o, int batch, const gs_cgan_step_opts *s);
 
-/* Pictures for inputs "z" (B,nz) and "y" (B): output "images" (B,C,H,W). train_mode: with dropout and batch statistics, whose running
- * averages stay as they are. */
+/* Pictures for inputs "z" (B,nz) and "y" (B): output "images" (B,C,H,W). train_mode: with dropout and batch
+ * statistics, whose running averages stay as they are. */
 gs_status gs_cgan_build_sampler(gs_graph *g, const gs_cgan_opts *o, int batch, bool train_mode);
 
 /* Trainable elements below a prefix ("G.", "D.") of a graph built by these functions. */

@@ -1,7 +1,9 @@
-/* The training step of the conditional GAN in its three orders, and the sampler. A step is one graph: it is built once and replayed.
+/* The training step of the conditional GAN in its three orders, and the sampler. A step is one graph: it is
+ * built once and replayed.
  *
- * gs_read gives a parameter's value at that point of the program, so the order of gradients and updates below is the order of the
- * algorithm: after an optimiser's assignments the next pass sees the new parameters, and running statistics follow the passes. */
+ * gs_read gives a parameter's value at that point of the program, so the order of gradients and updates below
+ * is the order of the algorithm: after an optimiser's assignments the next pass sees the new parameters, and
+ * running statistics follow the passes. */
 #include <stdlib.h>
 
 #include "base/base.h"

@@ -1,6 +1,7 @@
 /* The networks of CycleGAN, with the names of the release's state dict. Shape letters as in cyclegan.h.
  *
- * Instance norms have neither weights nor running statistics. Convolutions before them have biases in the release; see gs_cyclegan_trained. */
+ * Instance norms have neither weights nor running statistics. Convolutions before them have biases in the
+ * release; see gs_cyclegan_trained. */
 #include "models/cyclegan.h"
 
 #include <stdio.h>
@@ -13,7 +14,8 @@
 static const gs_init weight_init = { GS_INIT_NORMAL, 0, 0.02 }, zero_init = { GS_INIT_CONST, 0, 0 };
 
 /* Places of a generator's layers in its list of modules: paddings, norms and activations count. */
-enum { FIRST = 1, DOWN_1 = 4, DOWN_2 = 7, BLOCKS = 10 }; /* then n_res blocks, up at +0 and +3, the last convolution at +7 */
+enum { FIRST = 1, DOWN_1 = 4, DOWN_2 = 7, BLOCKS = 10 }; /* then n_res blocks, up at +0 and +3, the last
+                                                          * convolution at +7 */
 
 /* Convolution, module `name`; what does not pass a norm next adds its bias. */
 static gs_node *conv(gs_node *x, const char *name, int64_t out, int kernel, const gs_conv2d_opts *c, bool transposed, bool normed)

@@ -79,7 +79,8 @@ gs_status gs_cyclegan_check(const gs_cyclegan_opts *o)
     if (o->ch < 1 || o->n_res < 1 || o->d_ch < 1 || o->d_layers < 1 || o->d_layers > 20) {
         return gs_fail(GS_ECONFIG, "[model] ch = %d, n_res = %d, d_ch = %d, d_layers = %d: each must be 1 or more", o->ch, o->n_res, o->d_ch, o->d_layers);
     }
-    if (o->size >> o->d_layers < 3) { /* two convolutions of stride 1 take a row each, and a norm wants more than one value */
+    /* two convolutions of stride 1 take a row each, and a norm wants more than one value */
+    if (o->size >> o->d_layers < 3) {
         return gs_fail(GS_ECONFIG, "[model] size = %d: too small for discriminators with d_layers = %d, which want %d or more: enlarge the pictures or set "
                                    "[model] d_layers = %d", o->size, o->d_layers, 3 << o->d_layers, GS_MAX(o->d_layers - 1, 1));
     }

@@ -1,7 +1,8 @@
 /* The training step of CycleGAN as one graph, and the graphs that use trained generators.
  *
- * Order of the release: the generators first, judged by discriminators as they are; then the discriminators, on pictures from the pools. Both
- * phases share the translations. Losses are differentiated pass by pass, so that what one needs to remember is free before the next. */
+ * Order of the release: the generators first, judged by discriminators as they are; then the discriminators,
+ * on pictures from the pools. Both phases share the translations. Losses are differentiated pass by pass, so
+ * that what one needs to remember is free before the next. */
 #include <stdlib.h>
 
 #include "base/base.h"

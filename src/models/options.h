@@ -1,5 +1,6 @@
-/* Reading a system's options from its table of keys: what was given, else what a preset says, else the row's own value. The configuration
- * engine checks a user's values with the same rows before; this serves programs that set options without it, too. */
+/* Reading a system's options from its table of keys: what was given, else what a preset says, else the row's
+ * own value. The configuration engine checks a user's values with the same rows before; this serves programs
+ * that set options without it, too. */
 #ifndef GS_MODELS_OPTIONS_H
 #define GS_MODELS_OPTIONS_H
 

@@ -1,4 +1,5 @@
-/* The configuration keys that the systems of unpaired translation share: where the two domains lie, and how training pictures are made. */
+/* The configuration keys that the systems of unpaired translation share: where the two domains lie, and how
+ * training pictures are made. */
 #ifndef GS_MODELS_TRANSLATION_ROWS_H
 #define GS_MODELS_TRANSLATION_ROWS_H
 

@@ -1,8 +1,9 @@
-/* The networks of U-GAT-IT, top to bottom, with the names of the release's state dict. Shape letters as in ugatit.h; C channels,
- * H W the sides of a map.
+/* The networks of U-GAT-IT, top to bottom, with the names of the release's state dict. Shape letters as in
+ * ugatit.h; C channels, H W the sides of a map.
  *
- * Padding is reflection everywhere. Generators have no biases but in the attention's 1x1 convolution, and instance norms have neither weights
- * nor running statistics, unless options of the TensorFlow code ask for them: those have the names that such a module would give them. */
+ * Padding is reflection everywhere. Generators have no biases but in the attention's 1x1 convolution, and
+ * instance norms have neither weights nor running statistics, unless options of the TensorFlow code ask for
+ * them: those have the names that such a module would give them. */
 #include "models/ugatit.h"
 
 #include <stdio.h>
@@ -53,8 +54,9 @@ static void pools(gs_node *x, gs_node **mean, gs_node **largest)
     *largest = gs_max(flat, 2, false);
 }
 
-/* The layer's weight as stored, and the factor that normalises it (NULL: none) in the current scope. A layer is linear in its weight, so
- * the factor goes to its output, which is far smaller than the weight in the last layers. */
+/* The layer's weight as stored, and the factor that normalises it (NULL: none) in the current scope. A layer
+ * is linear in its weight, so the factor goes to its output, which is far smaller than the weight in the last
+ * layers. */
 static gs_node *raw_weight(pass *p, gs_shape shape, gs_node **factor)
 {
     const gs_init init = weight_init(p, gs_shape_count(shape) / shape.dim[0]);
@@ -67,8 +69,9 @@ static gs_node *raw_weight(pass *p, gs_shape shape, gs_node **factor)
     return gs_param(p->g, "weight_orig", shape, init);
 }
 
-/* The class activation map (section 3.1 of the paper): two classifiers on the pooled maps x (N,C,H,W), logits (N,2), the average pool's first;
- * then every channel times its weight in either, and a 1x1 convolution. One row and bias for both (the TensorFlow code) multiply as their sum. */
+/* The class activation map (section 3.1 of the paper): two classifiers on the pooled maps x (N,C,H,W), logits
+ * (N,2), the average pool's first; then every channel times its weight in either, and a 1x1 convolution. One
+ * row and bias for both (the TensorFlow code) multiply as their sum. */
 static gs_node *attend(pass *p, gs_node *x, gs_node **cam_logit)
 {
     const int64_t c = gs_node_dim(x, 1);
@@ -168,7 +171,8 @@ static gs_node *block_norm(pass *p, gs_node *x, const char *name, const gs_ugati
     return x;
 }
 
-/* Nearest x2, convolution, layer-instance norm with learned gamma and beta; the release's places in UpBlock2: conv, conv + 1. */
+/* Nearest x2, convolution, layer-instance norm with learned gamma and beta; the release's places in UpBlock2:
+ * conv, conv + 1. */
 static gs_node *up(pass *p, gs_node *x, int conv_index, int64_t out)
 {
     const gs_shape row = GS_SHAPE(1, out, 1, 1);

@@ -1,5 +1,5 @@
-/* Gated recurrent unit (Cho et al. 2014) in PyTorch's form: the reset gate acts on the recurrent product, after its bias.
- * Shape letters: N batch, T time, I input width, H state width. */
+/* Gated recurrent unit (Cho et al. 2014) in PyTorch's form: the reset gate acts on the recurrent product,
+ * after its bias. Shape letters: N batch, T time, I input width, H state width. */
 #include "nn/nn_int.h"
 
 #include <stdlib.h>
@@ -32,7 +32,8 @@ gs_node *gs_gru_cell(gs_node *x, gs_node *h, const gs_gru_weights *w)
     return cell(gs_linear(x, w->weight_ih, w->bias_ih), h, w);
 }
 
-/* Runs one direction. out[t] (N,H) is the state after step t, zero past the row's length; returns the last state (N,H). */
+/* Runs one direction. out[t] (N,H) is the state after step t, zero past the row's length; returns the last
+ * state (N,H). */
 static gs_node *run(gs_node *x, const gs_gru_weights *w, bool backwards, gs_node *h, gs_node *lengths, gs_node **out)
 {
     const int64_t n = x->shape.dim[0], steps = x->shape.dim[1], width = h->shape.dim[1];

@@ -90,7 +90,8 @@ gs_node *gs_linear_layer(gs_node *x, const char *name, int64_t out, const gs_lay
     return y;
 }
 
-/* Both convolutions; they differ in the order of the weight's first axes and so in PyTorch's fan_in (its second axis). */
+/* Both convolutions; they differ in the order of the weight's first axes and so in PyTorch's fan_in (its
+ * second axis). */
 static gs_node *conv_layer(gs_node *x, const char *name, int64_t out, int kernel, const gs_conv2d_opts *c,
                            const gs_layer_opts *o, bool transposed)
 {

@@ -15,8 +15,9 @@ gs_node *gs_reduce_all(gs_node *x, gs_reduce reduce)
     return NN_FAIL(x, "loss", GS_EINVAL, "unknown reduction %d", (int)reduce);
 }
 
-/* Written with two softplus and not as max(s,0) - s t + log(1 + exp(-|s|)): the pieces of that form have kinks at 0 which cancel,
- * but whose one-sided derivatives do not. The second term vanishes for t = 1, the first for t = 0. */
+/* Written with two softplus and not as max(s,0) - s t + log(1 + exp(-|s|)): the pieces of that form have
+ * kinks at 0 which cancel, but whose one-sided derivatives do not. The second term vanishes for t = 1, the
+ * first for t = 0. */
 gs_node *gs_bce_with_logits(gs_node *s, gs_node *t, gs_reduce reduce)
 {
     gs_node *l = gs_add(gs_mul(t, gs_softplus(gs_neg(s))), gs_mul(gs_affine(t, -1.0, 1.0), gs_softplus(s)));

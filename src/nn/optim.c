@@ -31,8 +31,8 @@ static gs_node *decayed(gs_node *grad, gs_node *p, double weight_decay)
     return weight_decay != 0 ? gs_add(grad, gs_scale(p, weight_decay)) : grad;
 }
 
-/* 1 - b^t = 2k / (1 + k) with k = tanh(-t ln(b) / 2). In fp32 the plain form cancels: at t = 1 and b = 0.999 it has an error of
- * 1.3e-5, this one of a few 1e-7. */
+/* 1 - b^t = 2k / (1 + k) with k = tanh(-t ln(b) / 2). In fp32 the plain form cancels: at t = 1 and b = 0.999
+ * it has an error of 1.3e-5, this one of a few 1e-7. */
 static gs_node *bias_correction(gs_node *t, double b)
 {
     gs_node *k;

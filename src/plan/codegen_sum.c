@@ -1,13 +1,14 @@
 /* Sums over axes, with an elementwise prologue inside the loop and an elementwise epilogue on each sum.
  *
  * After collapsing, dims alternate between kept and reduced. Two shapes of kernel:
- *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums: four vectors. GPU: one
- *            group a result, items take every 64th element, then a tree in local memory.
- *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs along memory. GPU: one
- *            item a result, neighbours read neighbours.
- * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first kernel leaves a partial
- * sum for each, a second adds them in order and does the epilogue; so it is where the device would end so long a loop. The order of
- * additions depends on sizes and device only. */
+ *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums:
+ *            four vectors. GPU: one group a result, items take every 64th element, then a tree in local
+ *            memory.
+ *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs
+ *            along memory. GPU: one item a result, neighbours read neighbours.
+ * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first
+ * kernel leaves a partial sum for each, a second adds them in order and does the epilogue; so it is where the
+ * device would end so long a loop. The order of additions depends on sizes and device only. */
 #include "plan/codegen.h"
 
 #include <stdlib.h>
@@ -161,7 +162,8 @@ static void store_partial(gs_str *s, const sum_form *f, const char *value, const
     }
 }
 
-/* One turn of the loop along a row: `width` values of each prologue side by side, then into the first accumulators. `rest`: fewer are left. */
+/* One turn of the loop along a row: `width` values of each prologue side by side, then into the first
+ * accumulators. `rest`: fewer are left. */
 static void rows_step(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, int width, bool rest)
 {
     const int last = f->n_red ? f->red[f->n_red - 1] : 0;
@@ -318,7 +320,8 @@ static const char *finish_kernel(gs_gen *g, gs_unit *u, const sum_form *f, const
     return name;
 }
 
-/* What one of the two kernels of a segmented sum touches: the prologue's reads, or the epilogue's reads and the results. */
+/* What one of the two kernels of a segmented sum touches: the prologue's reads, or the epilogue's reads and
+ * the results. */
 static void collect(gs_gen *g, gs_unit *u, int *out, bool sums, bool results)
 {
     if (sums)

@@ -1,6 +1,6 @@
-/* Convolutions as products that never unfold the image: cl/conv_cpu.cl and cl/conv_tile.cl. Here the three ops, and the phases of a
- * strided gradient, become the digits and strides of those kernels. Scratch: a zero-padded copy of the image operand, and on CPUs the
- * other operand packed in panels. */
+/* Convolutions as products that never unfold the image: cl/conv_cpu.cl and cl/conv_tile.cl. Here the three
+ * ops, and the phases of a strided gradient, become the digits and strides of those kernels. Scratch: a
+ * zero-padded copy of the image operand, and on CPUs the other operand packed in panels. */
 #include "plan/lower_int.h"
 
 enum { MR = 12, NR = 32, BLOCKS = 16, KC = 128, SLIM_ROWS = 64, SLIM_COLUMNS = 4 }; /* as in cl/conv_cpu.cl */
@@ -245,7 +245,8 @@ static gs_status by_weights(gs_plan *p, const gs_conv *c, bool cpu, int param, g
     return multiply(p, &a, cpu, param);
 }
 
-/* Taps i of one axis that reach rows h = a (mod s): i = first + t step, t < count, and the row of y is h / s + e - t down. */
+/* Taps i of one axis that reach rows h = a (mod s): i = first + t step, t < count, and the row of y is
+ * h / s + e - t down. */
 typedef struct phase { int first, step, count, e, down; } phase;
 
 static phase phase_of(int a, int k, int s, int pad, int dil)

@@ -35,7 +35,8 @@ gs_status gs_lower_scatter_add(gs_plan *p, const gs_node *n)
     const int wg = gs_plan_on_cpu(p) ? 1 : GS_ITEMS;
     /* Few long rows are cut into pieces of columns so that all cores have work; each piece searches the list again. */
     const int64_t cols = v < 4 * gs_plan_device(p)->compute_units ? GS_MIN(e, (int64_t)GS_ITEMS) : e;
-    const int64_t passes = (cols + wg - 1) / wg + 1; /* turns for a row that is added; all of the list may be the same row */
+    /* turns for a row that is added; all of the list may be the same row */
+    const int64_t passes = (cols + wg - 1) / wg + 1;
     int64_t part;
     const gs_status st = gs_plan_part(p, l, 1, 1 + passes, 1 + passes, &part);
 

@@ -1,11 +1,13 @@
-/* Launches that repeat another one: the same kernel with the same arguments on operands that nothing has written in between. The graph
- * holds no two equal nodes, so what repeats are preparations within the lowering of ops: weights packed in panels or transformed for every
- * pass that uses them (real and fake, several generators in a row, forward for one loss and the next), padded copies of a picture with two readers.
- * One launch serves them all, and its result waits in memory for the next reader.
+/* Launches that repeat another one: the same kernel with the same arguments on operands that nothing has
+ * written in between. The graph holds no two equal nodes, so what repeats are preparations within the
+ * lowering of ops: weights packed in panels or transformed for every pass that uses them (real and fake,
+ * several generators in a row, forward for one loss and the next), padded copies of a picture with two
+ * readers. One launch serves them all, and its result waits in memory for the next reader.
  *
- * That must not cost memory: a result waits only where, with all that waits already, no more than `most` is alive at any launch, the plan's peak or less.
- * So sharing fills the valleys beside the peak, and what would have to wait across it is made again. It runs last, behind the passes that save
- * memory, and is undone where gaps between values make the workspace larger after all (compile.c tries again with less). */
+ * That must not cost memory: a result waits only where, with all that waits already, no more than `most` is
+ * alive at any launch, the plan's peak or less. So sharing fills the valleys beside the peak, and what would
+ * have to wait across it is made again. It runs last, behind the passes that save memory, and is undone where
+ * gaps between values make the workspace larger after all (compile.c tries again with less). */
 #include "plan/plan_int.h"
 
 #include <stdlib.h>

@@ -1,8 +1,10 @@
-/* A plan's launches as one piece of work for the driver, where it offers that (CUDA graphs): a step is then one call instead of hundreds.
+/* A plan's launches as one piece of work for the driver, where it offers that (CUDA graphs): a step is then
+ * one call instead of hundreds.
  *
- * The first runs are ordinary, since drivers and their libraries load kernels at first use and a plan that runs once gains nothing. What
- * differs between steps is in device memory (run.c), so a recording holds for all of them; it holds addresses, and goes when they change.
- * A device that fails to record is left alone: the plan goes on with ordinary launches. */
+ * The first runs are ordinary, since drivers and their libraries load kernels at first use and a plan that
+ * runs once gains nothing. What differs between steps is in device memory (run.c), so a recording holds for
+ * all of them; it holds addresses, and goes when they change. A device that fails to record is left alone:
+ * the plan goes on with ordinary launches. */
 #include "plan/plan_int.h"
 
 enum { ORDINARY_RUNS = 2, FEWEST_LAUNCHES = 4 };

@@ -83,7 +83,8 @@ done:
     return st;
 }
 
-/* What changes from step to step (inputs, seed and step) lies in device memory and is written before the launches, which never change. */
+/* What changes from step to step (inputs, seed and step) lies in device memory and is written before the
+ * launches, which never change. */
 gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step)
 {
     gs_status st = GS_OK;

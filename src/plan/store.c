@@ -123,7 +123,8 @@ static gs_status allocate_from(gs_store *s, int first)
     return GS_OK;
 }
 
-/* Adds the graph's variables; allocate says whether the new ones get memory and values. After a failure the store has the tensors it had. */
+/* Adds the graph's variables; allocate says whether the new ones get memory and values. After a failure the
+ * store has the tensors it had. */
 gs_status gs__store_add(gs_store *s, gs_graph *g, bool allocate)
 {
     const int first = s->n, first_buffer = s->n_buffers;

@@ -1,11 +1,11 @@
-/* Configuration: INI files and `section.key=value` settings, checked against tables of rows (base/config_row.h). Reading,
- * error texts, the resolved file and docs/config.md all come from those rows.
+/* Configuration: INI files and `section.key=value` settings, checked against tables of rows
+ * (base/config_row.h). Reading, error texts, the resolved file and docs/config.md all come from those rows.
  *
  *   [train]
  *   lr = 2e-4          ; a comment after a blank; also lines that begin with # or ;
  *
- * Order of precedence: a row's preset, gs_config_default, files in the order loaded, gs_config_set. A configuration owns what
- * its accessors return, until the key changes; the tables must outlive it.
+ * Order of precedence: a row's preset, gs_config_default, files in the order loaded, gs_config_set. A
+ * configuration owns what its accessors return, until the key changes; the tables must outlive it.
  * Errors are GS_ECONFIG unless said otherwise and name file, line, section and key, and the nearest known name. */
 #ifndef GS_TRAIN_CONFIG_H
 #define GS_TRAIN_CONFIG_H
@@ -24,8 +24,8 @@ extern const gs_config_table gs_config_common;
 
 typedef struct gs_config gs_config;
 
-/* All keys of the tables at their presets. A key that a later table names again replaces the earlier row, so that a system
- * can give a common key another preset or range. */
+/* All keys of the tables at their presets. A key that a later table names again replaces the earlier row, so
+ * that a system can give a common key another preset or range. */
 gs_config *gs_config_new(const gs_config_table *tables, int n);
 void gs_config_free(gs_config *c); /* accepts NULL */
 
@@ -37,12 +37,13 @@ gs_status gs_config_parse(gs_config *c, const char *text, const char *name);
 gs_status gs_config_parse_flat(gs_config *c, const char *text, const char *name);
 /* One "section.key=value", as --set gives it. */
 gs_status gs_config_set(gs_config *c, const char *setting);
-/* Overrides a preset for this configuration (a profile's value, say). The user's own value stays, unless it is "auto". */
+/* Overrides a preset for this configuration (a profile's value, say). The user's own value stays, unless it
+ * is "auto". */
 gs_status gs_config_default(gs_config *c, const char *section, const char *key, const char *text);
 /* After all is read: fails for the first key that must be given and was not. */
 gs_status gs_config_check(const gs_config *c);
-/* The raw text of one key of a file, before its tables are known (model.system decides on them). *value = NULL when the file
- * does not have it; free with free(). */
+/* The raw text of one key of a file, before its tables are known (model.system decides on them).
+ * *value = NULL when the file does not have it; free with free(). */
 gs_status gs_config_peek(const char *path, const char *section, const char *key, char **value);
 /* The same from text. */
 gs_status gs_config_peek_text(const char *text, const char *name, const char *section, const char *key, char **value);

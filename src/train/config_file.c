@@ -1,5 +1,5 @@
-/* Reading INI text with inih. The lines are handed over one by one, so that messages can say where, long lines are refused
- * rather than split, and leading blanks do not mean that a value goes on. */
+/* Reading INI text with inih. The lines are handed over one by one, so that messages can say where, long
+ * lines are refused rather than split, and leading blanks do not mean that a value goes on. */
 #include "train/config.h"
 #include "train/config_int.h"
 

@@ -27,7 +27,8 @@ static void put_header(const gs_metrics *m, gs_str *s)
     gs_str_printf(s, "\n");
 }
 
-/* The step at the beginning of a line of either file, or -1. `prefix` stands before the digits, `after` must follow them. */
+/* The step at the beginning of a line of either file, or -1. `prefix` stands before the digits, `after` must
+ * follow them. */
 static int64_t step_of(const char *line, size_t n, const char *prefix, const char *after)
 {
     const size_t skip = strlen(prefix);
@@ -45,7 +46,8 @@ static int64_t step_of(const char *line, size_t n, const char *prefix, const cha
     return gs_parse_i64(digits, &step) ? step : -1;
 }
 
-/* Drops the lines behind resume_step and an unfinished one. `header` is the first line that must stand there, or NULL. */
+/* Drops the lines behind resume_step and an unfinished one. `header` is the first line that must stand there,
+ * or NULL. */
 static gs_status cut_back(const char *path, const char *header, bool json, int64_t resume_step)
 {
     gs_status st = GS_OK;

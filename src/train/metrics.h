@@ -1,11 +1,12 @@
-/* The numbers of a run by step, twice: NAME.csv for spreadsheets and plots, NAME.jsonl for programs; and log.txt for people.
+/* The numbers of a run by step, twice: NAME.csv for spreadsheets and plots, NAME.jsonl for programs; and
+ * log.txt for people.
  *
  *   step,epoch,loss_g,loss_d              {"step":100,"epoch":1,"loss_g":0.693,"loss_d":0.69}
  *   100,1,0.693,0.69
  *
- * No clock goes into these files: a run that was stopped and resumed leaves the same bytes as one that was not. A value of
- * NaN means "not measured in this step": an empty cell, a key left out. Infinities are "inf" in CSV, null in JSON. Values are
- * written with nine digits, so that every fp32 number reads back exactly. */
+ * No clock goes into these files: a run that was stopped and resumed leaves the same bytes as one that was
+ * not. A value of NaN means "not measured in this step": an empty cell, a key left out. Infinities are "inf"
+ * in CSV, null in JSON. Values are written with nine digits, so that every fp32 number reads back exactly. */
 #ifndef GS_TRAIN_METRICS_H
 #define GS_TRAIN_METRICS_H
 
@@ -17,7 +18,8 @@ typedef struct gs_metrics gs_metrics;
  *   columns      n names of [A-Za-z0-9_./-], without "step", which comes first by itself
  *   resume_step  >= 0: lines of later steps, and a half-written last line, are removed; the others stay.
  *                < 0: both files start anew.
- * GS_EINVAL for a bad or repeated column; GS_EFORMAT when a file to resume has other columns or is not of this kind; GS_EIO. */
+ * GS_EINVAL for a bad or repeated column; GS_EFORMAT when a file to resume has other columns or is not of
+ * this kind; GS_EIO. */
 gs_status gs_metrics_open(const char *dir, const char *name, const char *const *columns, int n, int64_t resume_step,
                           gs_metrics **out);
 void gs_metrics_close(gs_metrics *m); /* accepts NULL */

@@ -1,5 +1,5 @@
-/* What a training run shows while it works: log lines on stdout; on stderr a live line on a terminal, plain lines now and
- * then elsewhere. A program's own callbacks take the place of both. */
+/* What a training run shows while it works: log lines on stdout; on stderr a live line on a terminal, plain
+ * lines now and then elsewhere. A program's own callbacks take the place of both. */
 #ifndef GS_TRAIN_PROGRESS_H
 #define GS_TRAIN_PROGRESS_H
 

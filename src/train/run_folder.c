@@ -1,5 +1,5 @@
-/* The run's configuration and folder. One process works in a folder at a time: it holds a lock on the folder itself, which goes with the
- * process however that ends. */
+/* The run's configuration and folder. One process works in a folder at a time: it holds a lock on the folder
+ * itself, which goes with the process however that ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,6 +1,7 @@
 /* What a run leaves to look at: log lines, metrics, charts, grids of samples, event files.
  *
- * Numbers are part of the run: a line that cannot be written ends it. Pictures and event files are not: they give a warning. */
+ * Numbers are part of the run: a line that cannot be written ends it. Pictures and event files are not: they
+ * give a warning. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,12 @@
 /* The state of a run: sums of the metrics on the device, and checkpoints.
  *
- * Metrics are summed by the step's own graph, so that nothing is read back in a step that is not logged. Sums carry a NaN or an
- * infinity on until they are read, and the last element counts the steps up to the first such one: it tells which step it was.
+ * Metrics are summed by the step's own graph, so that nothing is read back in a step that is not logged. Sums
+ * carry a NaN or an infinity on until they are read, and the last element counts the steps up to the first
+ * such one: it tells which step it was.
  *
- * A checkpoint holds every tensor of the store, the position, the open sums and the latent vectors of the grids, and nothing that differs
- * between a run that was interrupted and one that was not: no times, no paths. */
+ * A checkpoint holds every tensor of the store, the position, the open sums and the latent vectors of the
+ * grids, and nothing that differs between a run that was interrupted and one that was not: no times, no
+ * paths. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

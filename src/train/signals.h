@@ -1,4 +1,5 @@
-/* Signals while a run trains: the first SIGINT or SIGTERM asks it to stop, a second SIGINT ends the process, SIGXFSZ is ignored. */
+/* Signals while a run trains: the first SIGINT or SIGTERM asks it to stop, a second SIGINT ends the process,
+ * SIGXFSZ is ignored. */
 #ifndef GS_TRAIN_SIGNALS_H
 #define GS_TRAIN_SIGNALS_H
 

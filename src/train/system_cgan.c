@@ -1,4 +1,5 @@
-/* The conditional GAN as a system: options from the configuration, batches of labelled pictures, rates by epoch and update. */
+/* The conditional GAN as a system: options from the configuration, batches of labelled pictures, rates by
+ * epoch and update. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* CycleGAN as a system: options from the configuration, two folders of pictures, the rate by epoch, what the image pools do, sample sheets. */
+/* CycleGAN as a system: options from the configuration, two folders of pictures, the rate by epoch, what the
+ * image pools do, sample sheets. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,7 +136,8 @@ static gs_status draw_column(const void *model, gs_plan *plan, const float *x, g
 
 /* ---- import ---- */
 
-/* Generators begin with module 1, a padding being module 0, discriminators with module 0; the names before that need not be there. */
+/* Generators begin with module 1, a padding being module 0, discriminators with module 0; the names before
+ * that need not be there. */
 static void guess(const gs_st_tensor *const *t, int n, gs_str *model)
 {
     int blocks = 0, last_of_d = -1, last = -1;

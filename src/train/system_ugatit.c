@@ -120,7 +120,8 @@ done:
     return st;
 }
 
-/* Input; its heat map and picture in its own domain; heat map and translation; heat map of the way back, and the picture that came back. */
+/* Input; its heat map and picture in its own domain; heat map and translation; heat map of the way back, and
+ * the picture that came back. */
 static const gs_sheet_row sheet_rows[] = { { NULL, false },   { "same_heat", true }, { "same", false }, { "fake_heat", true },
                                            { "fake", false }, { "back_heat", true }, { "back", false } };
 

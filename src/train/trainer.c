@@ -1,7 +1,8 @@
 /* The training loop: the same for every system; see train/system.h for what differs.
  *
- * Order within a step: the plan runs, numbers are logged, pictures are drawn, the checkpoint is written. So a checkpoint of step N
- * implies that the lines up to N are in the files, and resuming cuts the files back to N. */
+ * Order within a step: the plan runs, numbers are logged, pictures are drawn, the checkpoint is written. So a
+ * checkpoint of step N implies that the lines up to N are in the files, and resuming cuts the files back to
+ * N. */
 #include "train/trainer.h"
 
 #include <errno.h>
@@ -216,7 +217,8 @@ static gs_status loop(gs__run *r)
         }
         if (ends) TRY(end_of_epoch(r));
         if (every > 0 ? r->at.step % every == 0 : ends) TRY(gs__state_save(r));
-        /* The first step of a process waits for drivers that build kernels when they first run: it tells nothing of the rest. */
+        /* The first step of a process waits for drivers that build kernels when they first run: it tells
+         * nothing of the rest. */
         if (r->at.step == first + 1) gs__show_begin_steps(&r->show, r->at.step);
         else show_progress(r, images);
     }

@@ -33,9 +33,11 @@ typedef struct gs_train_opts { /* zero value: as the configuration says */
     const char *run;           /* folder; NULL: run.dir, else runs/<name of the config> */
     const char *device;        /* NULL: run.device, else the fastest */
     int64_t steps;             /* stop when so many steps are done in all; 0: train.steps, else by epochs */
-    bool resume;               /* go on from the newest valid checkpoint of the folder; from the start when there is none yet */
+    bool resume;               /* go on from the newest valid checkpoint of the folder; from the start when
+                                * there is none yet */
     bool quiet;                /* print nothing */
-    /* Called with each log line, and about ten times a second at most; both NULL: lines go to stdout, progress to stderr. */
+    /* Called with each log line, and about ten times a second at most; both NULL: lines go to stdout,
+     * progress to stderr. */
     void (*line)(void *user, const char *text);
     void (*progress)(void *user, const gs_train_progress *p);
     void *user;
@@ -49,13 +51,15 @@ typedef struct gs_train_result {
     char grid[4096];         /* the newest sample grid of this call; "" when there is none */
 } gs_train_result;
 
-/* Trains. While it runs, SIGINT and SIGTERM finish the step, save and end with GS_ESTOPPED; a second SIGINT ends the process
- * at once; SIGXFSZ is ignored, so that a full disk is an error and not a death. Their former handlers are put back at the end.
- *   GS_ENUMERIC  a loss or parameter became NaN or infinite: the sentence names step, tensor and the last good checkpoint,
- *                over which nothing is written
+/* Trains. While it runs, SIGINT and SIGTERM finish the step, save and end with GS_ESTOPPED; a second SIGINT
+ * ends the process at once; SIGXFSZ is ignored, so that a full disk is an error and not a death. Their former
+ * handlers are put back at the end.
+ *   GS_ENUMERIC  a loss or parameter became NaN or infinite: the sentence names step, tensor and the last
+ *                good checkpoint, over which nothing is written
  *   GS_EUSAGE    the folder holds a run and resume was not asked for, or another process works in it
- *   GS_ECONFIG   also: resume with another configuration; the key is named. Keys that do not change what is computed may
- *                differ: n_epochs, steps, log_every, data.threads, data.cache, [sample], [log], [checkpoint], [run]
+ *   GS_ECONFIG   also: resume with another configuration; the key is named. Keys that do not change what is
+ *                computed may differ: n_epochs, steps, log_every, data.threads, data.cache, [sample], [log],
+ *                [checkpoint], [run]
  *   GS_ELIMIT    the run does not fit the device, said before it starts
  * out may be NULL; it is filled as far as things went, also after a failure. */
 gs_status gs_train(const gs_train_opts *o, gs_train_result *out);

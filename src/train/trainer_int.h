@@ -1,5 +1,5 @@
-/* A run while it works: what trainer.c (the loop), run_folder.c (its folder), run_state.c (checkpoints) and run_report.c (numbers
- * and pictures) share. */
+/* A run while it works: what trainer.c (the loop), run_folder.c (its folder), run_state.c (checkpoints) and
+ * run_report.c (numbers and pictures) share. */
 #ifndef GS_TRAIN_TRAINER_INT_H
 #define GS_TRAIN_TRAINER_INT_H
 
@@ -53,13 +53,14 @@ typedef struct gs__run {
 
 /* Reads the configuration and finds the run's folder: setup, dir, checkpoints; *resume as asked for or implied. */
 gs_status gs__run_configure(gs__run *r, bool *resume);
-/* Makes or takes over the folder, and writes config.ini. Refuses a folder that holds a run, one that another process works
- * in, and to resume with another configuration. */
+/* Makes or takes over the folder, and writes config.ini. Refuses a folder that holds a run, one that another
+ * process works in, and to resume with another configuration. */
 gs_status gs__run_enter(gs__run *r, bool resume);
 void gs__run_leave(gs__run *r);
-/* Variants of kernels round differently, so a run keeps to those it began with, whatever is tuned meanwhile: a resumed one takes the folder's copy of
- * the device's store, before anything is planned. A copy that is damaged, of another device, or that uses what is known to be wrong by now is a
- * warning. A run of which no copy is there began without choices. */
+/* Variants of kernels round differently, so a run keeps to those it began with, whatever is tuned meanwhile:
+ * a resumed one takes the folder's copy of the device's store, before anything is planned. A copy that is
+ * damaged, of another device, or that uses what is known to be wrong by now is a warning. A run of which no
+ * copy is there began without choices. */
 gs_status gs__run_use_tuning(gs__run *r, bool resume);
 /* Writes the copy, once the folder is the run's own. */
 gs_status gs__run_keep_tuning(gs__run *r);
@@ -68,7 +69,8 @@ gs_status gs__run_keep_tuning(gs__run *r);
 
 /* Adds the running sums to a step's graph that has the output "metrics". */
 void gs__sums_build(gs_graph *g, int n_metrics);
-/* Reads the sums of the window. GS_ENUMERIC: a metric or a parameter stopped being a number; step and tensor are named. */
+/* Reads the sums of the window. GS_ENUMERIC: a metric or a parameter stopped being a number; step and tensor
+ * are named. */
 gs_status gs__sums_read(gs__run *r);
 /* Adds what was read to the epoch's sums and starts a new window. */
 gs_status gs__sums_flush(gs__run *r);
@@ -90,12 +92,13 @@ void gs__report_close(gs__run *r);
 gs_status gs__report_line(gs__run *r, const char *text);
 /* After a step: the log line of its batch. metrics: of this batch. */
 gs_status gs__report_batch(gs__run *r, const float *metrics);
-/* Every sample.sample_interval_batches steps: a line of the tensors that the system watches. Not at a run's end, where an interrupted one would differ. */
+/* Every sample.sample_interval_batches steps: a line of the tensors that the system watches. Not at a run's
+ * end, where an interrupted one would differ. */
 gs_status gs__report_watched(gs__run *r);
 /* After an epoch, the position being at the next: line of means, charts. */
 gs_status gs__report_epoch(gs__run *r);
-/* Draws the grid of samples: samples/<kind>_<number with so many digits>.png. A picture that cannot be written is a warning:
- * training goes on. */
+/* Draws the grid of samples: samples/<kind>_<number with so many digits>.png. A picture that cannot be
+ * written is a warning: training goes on. */
 gs_status gs__report_grid(gs__run *r, const char *kind, int digits, int64_t number);
 
 #endif

@@ -1,4 +1,5 @@
-/* What the systems of unpaired translation share: two folders of pictures as domains A and B, batches from them, and sample sheets.
+/* What the systems of unpaired translation share: two folders of pictures as domains A and B, batches from
+ * them, and sample sheets.
  *
  * A system's model begins with a gs_translation, so that the hooks below serve its descriptor as they stand. */
 #ifndef GS_TRAIN_TRANSLATION_H
@@ -32,8 +33,9 @@ typedef struct gs_sheet_row {
     bool heat;          /* a heat map (1,1,h,w), else a picture (1,channels,side,side) in [-1,1] */
 } gs_sheet_row;
 
-/* A sheet of one column a picture: training pictures of the direction's domain, then test pictures. The plan has an input "x"
- * (1,channels,side,side) and the rows' outputs. *out is the caller's to free; empty after a failure. */
+/* A sheet of one column a picture: training pictures of the direction's domain, then test pictures. The plan
+ * has an input "x" (1,channels,side,side) and the rows' outputs. *out is the caller's to free; empty after a
+ * failure. */
 gs_status gs_translation_sheet(gs_translation *t, gs_plan *plan, int direction, const gs_sheet_row *rows, int n_rows, gs_image *out);
 
 /* One column of such a sheet, of the picture x (channels,side,side). */
@@ -46,10 +48,11 @@ int gs_translation_batch_size(const void *model);
 gs_picture_info gs_translation_picture(const void *model);
 gs_status gs_translation_open_data(void *model, const gs_config *c);
 int64_t gs_translation_samples(const void *model);
-int gs_translation_size_of(const void *model, int index); /* folders are gone through again and again: no batch is short */
+int gs_translation_size_of(const void *model, int index); /* folders are gone through again and again: no
+                                                           * batch is short */
 
-/* For import: the number between `before` and `after`, which ends the name, or -1: number_in("DownBlock.12.weight", "DownBlock.", ".weight")
- * is 12. */
+/* For import: the number between `before` and `after`, which ends the name, or -1:
+ * number_in("DownBlock.12.weight", "DownBlock.", ".weight") is 12. */
 int gs_translation_number_in(const char *name, const char *before, const char *after);
 
 #endif

@@ -9,8 +9,8 @@ typedef struct gs_test_result {
     char *out, *err;
 } gs_test_result;
 
-/* Runs `command`, in which $D is the folder dir and may hold several commands; it also gets what is printed. The test fails where it
- * cannot be read. Free the result with gs_test_done(). */
+/* Runs `command`, in which $D is the folder dir and may hold several commands; it also gets what is printed.
+ * The test fails where it cannot be read. Free the result with gs_test_done(). */
 gs_test_result gs_test_command(const char *dir, const char *command);
 void gs_test_done(gs_test_result r);
 
@@ -22,7 +22,8 @@ gs_test_result gs_test_gesso(const char *dir, const char *environment, const cha
 /* The path of `name` in the folder of the test program; it stays until the next call. NULL: the folder is not known. */
 const char *gs_test_beside(const char *name);
 
-/* What PoCL compiles is kept where the user's other programs keep it, also when the test has a cache folder of its own. */
+/* What PoCL compiles is kept where the user's other programs keep it, also when the test has a cache folder
+ * of its own. */
 void gs_test_keep_pocl_cache(void);
 
 #endif

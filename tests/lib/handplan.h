@@ -1,4 +1,5 @@
-/* A plan put together launch by launch, for tests and benchmarks of what lies below the graph: lowering functions and GEMM. */
+/* A plan put together launch by launch, for tests and benchmarks of what lies below the graph: lowering
+ * functions and GEMM. */
 #ifndef GS_HANDPLAN_H
 #define GS_HANDPLAN_H
 

@@ -1,5 +1,5 @@
-/* The device of a test program that uses one: opened before its first test and closed after the last, as the group's setup and teardown.
- * Include it once. */
+/* The device of a test program that uses one: opened before its first test and closed after the last, as the
+ * group's setup and teardown. Include it once. */
 #ifndef GS_TEST_ONE_DEVICE_H
 #define GS_TEST_ONE_DEVICE_H
 

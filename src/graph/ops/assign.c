@@ -1,4 +1,5 @@
-/* v := value at the end of the step. Made by gs_assign (vars.c); readers of the variable use the value's node directly. */
+/* v := value at the end of the step. Made by gs_assign (vars.c); readers of the variable use the value's node
+ * directly. */
 #include "graph/graph_int.h"
 
 #include <string.h>

@@ -1,7 +1,8 @@
 /* Cross-correlation and its two gradients, closed under differentiation.
  *
- * With T(x,w,y) = <conv2d(x,w), y>, which is linear in each of its three arguments, conv2d, conv2d_dx and conv2d_dw are the
- * partial derivatives of T by y, x and w; so the rules of each one are the other two with its gradient in the free place.
+ * With T(x,w,y) = <conv2d(x,w), y>, which is linear in each of its three arguments, conv2d, conv2d_dx and
+ * conv2d_dw are the partial derivatives of T by y, x and w; so the rules of each one are the other two with
+ * its gradient in the free place.
  *
  * x (N,C,H,W), w (O,C/G,KH,KW), y (N,O,OH,OW); s stride, p padding (zeros), d dilation, G groups:
  *   y[n,o,i,j] = sum over c,u,v of x[n, c, i sh - ph + u d, j sw - pw + v d] w[o,c,u,v],  c in o's group. */

@@ -1,5 +1,5 @@
-/* Elementwise functions of one operand that are made of straight pieces. Those with a flat derivative carry GS_F_NO_GRAD;
- * the others multiply the gradient by a step, so that their second derivative is zero. */
+/* Elementwise functions of one operand that are made of straight pieces. Those with a flat derivative carry
+ * GS_F_NO_GRAD; the others multiply the gradient by a step, so that their second derivative is zero. */
 #include "graph/graph_int.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
-/* Counter-based random tensors. Each node takes the graph's next stream number, so its values do not depend on what else
- * the graph holds; the elements are those of gs_random_element (src/graph/random.c). */
+/* Counter-based random tensors. Each node takes the graph's next stream number, so its values do not depend
+ * on what else the graph holds; the elements are those of gs_random_element (src/graph/random.c). */
 #include "graph/graph_int.h"
 
 static const char source[] = "has no operands";

@@ -1,5 +1,5 @@
-/* Reductions: sum over any axes; largest, its index and running sums along one axis. All keep the reduced axes with length 1;
- * the builders add a reshape where the caller does not want them. */
+/* Reductions: sum over any axes; largest, its index and running sums along one axis. All keep the reduced
+ * axes with length 1; the builders add a reshape where the caller does not want them. */
 #include "graph/graph_int.h"
 
 #include <string.h>
