@@ -15,20 +15,22 @@ extern "C" {
 typedef struct gs_store gs_store;
 typedef struct gs_plan gs_plan;
 
-/* A store on an open device. Initial values of variables depend on seed and their names only. */
+/* An empty store on an open device. Initial values of variables depend on seed and their names only. */
 gs_status gs_store_new(gs_device *d, uint64_t seed, gs_store **out);
-void gs_store_free(gs_store *s);
-int gs_store_count(const gs_store *s);
-const char *gs_store_name(const gs_store *s, int i);
+void gs_store_free(gs_store *s); /* accepts NULL */
+int gs_store_count(const gs_store *s); /* of tensors; the i below is 0..count-1, in order of creation */
+const char *gs_store_name(const gs_store *s, int i); /* the store's own */
 /* Index of a tensor, or -1. */
 int gs_store_find(const gs_store *s, const char *name);
 gs_shape gs_store_shape(const gs_store *s, int i);
 gs_dtype gs_store_dtype(const gs_store *s, int i);
 bool gs_store_trainable(const gs_store *s, int i);
-/* Copies all elements from or to the host (4 bytes each). */
+/* Copies all elements to or from the host (4 bytes each); reading waits for what is queued. GS_EDEVICE. */
 gs_status gs_store_read(gs_store *s, int i, void *dst);
 gs_status gs_store_write(gs_store *s, int i, const void *src);
-/* Makes sure the graph's variables exist, with their initial values where they are new. gs_compile does this too. */
+/* Makes sure the graph's variables exist, with their initial values where they are new. gs_compile does this too.
+ * GS_ESHAPE when one is there in another shape or type; GS_ELIMIT, GS_ENOMEM, GS_EDEVICE. After a failure the store
+ * has the tensors that it had. */
 gs_status gs_store_add(gs_store *s, gs_graph *g);
 
 typedef struct gs_compile_opts {
@@ -40,20 +42,26 @@ typedef struct gs_compile_opts {
     bool no_winograd;     /* convolutions by their definition alone: the same rounding error for every shape (conv.winograd = off) */
     size_t budget;        /* bytes for state, workspace and inputs together: what is over it is computed again where it is needed instead of
                            * kept, the cheapest first, with the same results to the bit; 0: everything is kept */
-    bool dry_run;         /* plan only: nothing is allocated or built (gs_plan_text, gs_plan_memory work) */
+    bool dry_run;         /* plan only: nothing is allocated or built, and the store is left alone; the plan can tell
+                           * (gs_plan_get_stats, gs_plan_text, gs_plan_shape) but not run */
 } gs_compile_opts;
 
-/* Turns the graph's outputs and assignments into a launch list. GS_ELIMIT, with figures, when it cannot fit the device or the
- * budget.
- * store may be NULL for a graph without variables. opts may be NULL. */
+/* Turns the graph's outputs and assignments into a launch list. store may be NULL for a graph without variables. opts
+ * may be NULL. *out is NULL after a failure: what the graph latched (gs_graph_status); GS_ELIMIT, with figures, when it
+ * cannot fit the device or the budget; GS_EBUILD when a kernel does not build; GS_ENOMEM, GS_EDEVICE; those of
+ * gs_store_add. */
 gs_status gs_compile(gs_graph *g, gs_device *d, gs_store *store, const gs_compile_opts *opts, gs_plan **out);
-void gs_plan_free(gs_plan *p);
+void gs_plan_free(gs_plan *p); /* accepts NULL */
 
-/* Feeds an input by name (all elements, 4 bytes each); the data is copied before the call returns. */
+/* The three below: GS_EINVAL for a dry plan and a name that it does not have, GS_EDEVICE when the driver fails. Inputs
+ * that no output and no assignment needs are not in the plan. */
+
+/* Feeds an input by name (all elements, 4 bytes each); the data is copied before the call returns, and stays until it
+ * is fed anew. */
 gs_status gs_plan_feed(gs_plan *p, const char *name, const void *data);
 /* One step: enqueues every launch and returns without waiting. (seed, step) drive the random nodes. */
 gs_status gs_plan_run(gs_plan *p, uint64_t seed, uint64_t step);
-/* Waits, and copies a named output to the host. Valid until another plan of the same store runs. */
+/* Waits, and copies a named output to the host (4 bytes an element). Valid until another plan of the same store runs. */
 gs_status gs_plan_fetch(gs_plan *p, const char *name, void *dst);
 gs_shape gs_plan_shape(const gs_plan *p, const char *name); /* of an input or output; rank -1 when there is none */
 

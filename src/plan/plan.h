@@ -1,8 +1,10 @@
 /* The inside of a plan, for src/plan and its tests.
  *
- * compile.c drives: live nodes (pass_live.c), simplification and merging of equal nodes (pass_simplify.c, pass_cse.c), grouping of
- * elementwise chains and reductions (pass_fuse.c), lowering of every group to launches (lower_*.c, codegen.c), placement of values
- * by liveness (memory.c), building and binding (bind.c). run.c replays. print.c prints.
+ * compile.c drives the passes: live nodes, identities and merging of equal nodes (pass_simplify.c), grouping of
+ * elementwise chains and reductions (pass_fuse.c), their order (pass_schedule.c), lowering of every group to
+ * launches (pass_lower.c, lower_*.c, codegen_*.c), placement of values by liveness (pass_memory.c), less memory for
+ * more work (pass_remat.c), less work where memory is left (pass_share.c), building and binding (bind.c). variants.c
+ * chooses among the ways to compute a product or convolution. run.c replays. print.c prints.
  *
  * A *value* is a tensor that exists in memory: place and lifetime are decided after lowering. A *launch* is one kernel with its
  * arguments, or one GEMM of the driver. */

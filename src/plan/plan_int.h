@@ -174,7 +174,7 @@ static inline void gs__set_bit(uint64_t *set, int i) { set[i / 64] |= 1ull << (i
 /* Adds `before` and all that runs before it to what runs before u, and before all that run after u. */
 void gs__unit_after(gs_plan *p, gs_unit *u, gs_unit *before);
 
-/* codegen.c: launches of an EXPR or SUM unit. A store to a part of a tensor (concat, pad): base offset and strides over the roots' shape;
+/* codegen_map.c, codegen_sum.c: launches of an EXPR or SUM unit. A store to a part of a tensor (concat, pad): base offset and strides over the roots' shape;
  * NULL: the root's own value. */
 typedef struct gs_store_at { gs_value *value; int64_t offset; int64_t stride[GS_MAX_DIMS]; } gs_store_at;
 gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape shape, const gs_store_at *at);
@@ -218,8 +218,9 @@ int gs__memory_lifetimes(gs_plan *p);
 /* Bytes of workspace alive at each launch (live has n_launches + 2 entries), and the most, and where that is. After gs__memory_lifetimes. */
 size_t gs__memory_live(const gs_plan *p, size_t *live, int *at);
 
-/* bind.c: where a value lies now, offset in bytes. print.c. */
+/* bind.c: where a value lies now, offset in bytes. */
 gs_buffer *gs__plan_buffer(const gs_plan *p, const gs_value *v, size_t *offset);
+/* print.c: the time of each kernel, when the plan measured it ($GESSO_DEBUG=2). */
 void gs__plan_print_times(const gs_plan *p);
 
 /* store.c */
