@@ -501,7 +501,7 @@ static void stderr_back(int kept)
 static void compilers_remark_nothing(void **state)
 {
     const int n = 8;
-    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "stderr"), *said;
+    char *dir, *path, *said;
     gs_str source = { 0 };
     gs_kernel *k;
     gs_buffer *b;
@@ -509,6 +509,8 @@ static void compilers_remark_nothing(void **state)
 
     (void)state;
     NEED_DEVICE();
+    dir = gs_test_tmpdir();
+    path = gs_path_join(dir, "stderr");
     gs_str_printf(&source,
                   "__kernel void chain(__global float *x, const ulong x0, const int n)\n{\n    const int n_%ld_%ld = n;\n"
                   "#ifdef __clang__\n#pragma clang loop vectorize(enable)\n#endif\n"
