@@ -159,7 +159,7 @@ static void winograd_cases(size_t step)
         { 16, 3, 8, 8, 6, 3, 3, 1, 1, 1, 1, 1, 1 },      /* pictures fill the vectors, here and below where there are 16, 32 or 48 */
         { 32, 5, 3, 11, 18, 3, 3, 1, 1, 0, 2, 1, 1 },
         { 16, 3, 1, 2, 2, 3, 3, 1, 1, 1, 1, 1, 1 },      /* fewer pixels than a vector */
-        { 48, 130, 9, 12, 4, 3, 3, 1, 1, 1, 1, 1, 1 },   /* several chunks */
+        { 128, 130, 2, 8, 4, 3, 3, 1, 1, 1, 1, 1, 1 },   /* several chunks */
         { 16, 2, 9, 110, 2, 3, 3, 1, 1, 1, 1, 1, 1 },    /* rows too long for it */
         { 2, 9, 16, 16, 33, 4, 4, 2, 2, 1, 1, 1, 1 },    /* by phases, from here on */
         { 3, 5, 8, 13, 6, 4, 4, 2, 2, 1, 2, 1, 1 },
