@@ -29,9 +29,9 @@ static void fill(float *x, int64_t n, uint64_t seed)
 }
 
 /* Runs the graph; all outputs one after the other, and their number of elements. */
-static float *run(gs_graph *g, const char *off, const char *use, int64_t *count, char **text, gs_plan_stats *stats)
+static float *run(gs_graph *g, const char *on, const char *use, int64_t *count, char **text, gs_plan_stats *stats)
 {
-    const gs_compile_opts o = { .off = off, .use = use };
+    const gs_compile_opts o = { .on = on, .use = use };
     float *x = gs_xalloc(MOST * sizeof *x), *all = gs_xalloc(8 * MOST * sizeof *all);
     gs_store *s;
     gs_plan *p;
@@ -110,7 +110,7 @@ static void check_graph(gs_graph *g, const char *use, int ends, const char *what
 {
     int64_t n, m;
     char *text, *plain;
-    float *got = run(g, "", use, &n, &text, NULL), *want = run(g, "epilogue", use, &m, &plain, NULL);
+    float *got = run(g, "epilogue", use, &n, &text, NULL), *want = run(g, "", use, &m, &plain, NULL);
 
     if (epilogues(text) != ends) fail_msg("%s: %d launches with an epilogue, not %d\n%s", what, epilogues(text), ends, text);
     assert_int_equal(epilogues(plain), 0);

@@ -198,8 +198,9 @@ static void cost_text(const cost *k)
         printf("  with memory.budget = auto it fits: activations %s, %.1f %% more launches, %.1f %% more work in products\n",
                gs_bytes_text(a, (double)k->need_auto.workspace), more_launches(&k->need_auto), more_flops(&k->need_auto));
     if (!k->fits) return;
-    printf("  %d launches, %d of them products with an epilogue, %.3f GFLOP in products, %.2f MFLOP for a generated picture\n", k->need.launches,
-           k->need.epilogues, k->need.flops / 1e9, k->picture_flops / 1e6);
+    printf("  %d launches", k->need.launches);
+    if (k->need.epilogues) printf(", %d of them products with an epilogue", k->need.epilogues);
+    printf(", %.3f GFLOP in products, %.2f MFLOP for a generated picture\n", k->need.flops / 1e9, k->picture_flops / 1e6);
     printf("  memory %s: parameters and optimiser %s, activations %s, inputs and tables %s\n", gs_bytes_text(a, total_bytes(k)),
            gs_bytes_text(b, (double)k->need.state), gs_bytes_text(c, (double)k->need.workspace), gs_bytes_text(d, (double)k->need.constants));
     if (k->need.budget)

@@ -7,7 +7,7 @@
 #define MAX_TRIES 8
 #define SHARE_STEPS 8
 
-static bool is_off(const char *list, const char *pass)
+static bool lists(const char *list, const char *pass)
 {
     const size_t n = strlen(pass);
 
@@ -133,14 +133,14 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->dry_run = opts && opts->dry_run;
     p->no_winograd = opts && opts->no_winograd;
     off = gs_xstrdup(opts && opts->off ? opts->off : getenv("GESSO_OFF") ? getenv("GESSO_OFF") : "");
-    p->off_cse = is_off(off, "cse");
-    p->off_simplify = is_off(off, "simplify");
-    p->off_fuse = is_off(off, "fuse");
-    p->off_epilogue = p->off_fuse || is_off(off, "epilogue");
-    p->off_inplace = is_off(off, "inplace");
-    p->off_share = is_off(off, "share");
+    p->off_cse = lists(off, "cse");
+    p->off_simplify = lists(off, "simplify");
+    p->off_fuse = lists(off, "fuse");
+    p->off_epilogue = p->off_fuse || !lists(opts && opts->on ? opts->on : getenv("GESSO_ON"), "epilogue");
+    p->off_inplace = lists(off, "inplace");
+    p->off_share = lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
-    p->off_graphs = is_off(off, "graphs");
+    p->off_graphs = lists(off, "graphs");
     p->store = store;
     if (!store || p->dry_run) { /* a dry run leaves the caller's store alone */
         TRY(gs_store_new(d, 0, &p->store));
