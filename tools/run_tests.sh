@@ -6,7 +6,7 @@ set -u
 
 if [ "$1" = --one ]; then # PROGRAM: leaves "ok NAME" or "FAIL NAME" in PROGRAM.verdict
     t=$2 name=$(basename "$2") start=$(date +%s) verdict=ok
-    timeout 900 "$t" >"$t.log" 2>&1 || verdict=FAIL
+    timeout 1200 "$t" >"$t.log" 2>&1 || verdict=FAIL
     echo "$verdict $name" >"$t.verdict"
     text=$(if [ $verdict = ok ]; then
         echo "ok    $name ($(($(date +%s) - start)) s)"
