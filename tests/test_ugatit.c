@@ -291,6 +291,38 @@ static void trained_within_a_budget(void **state)
     assert_fails(gs_test_train(tiny, "none", 0, false, "memory.budget=lots"), GS_ECONFIG, "wanted a size (512MiB, 2GiB), auto or off");
 }
 
+/* Numbers that a penalty draws follow from seed and step: a run that was stopped, and resumed within a budget which repeats launches, ends in the same
+ * bytes. With n_critic the generators wait, and real and fake pictures share a pass. */
+static void penalty_stopped_and_resumed(void **state)
+{
+    static const char *const more[] = { "gan = wgan-gp\n[train]\nd_batch_real_fake = 1\n", "gan = dragan\ngp = 2\n[train]\nn_critic = 2\n" };
+    char budget[64];
+    gs_setup_memory need;
+    gs_setup *setup;
+    gs_device *d;
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(more); i++) {
+        char text[1024], name[2][32], file[2][128];
+
+        snprintf(text, sizeof text, "%s[loss]\n%s", tiny, more[i]);
+        for (int k = 0; k < 2; k++) {
+            snprintf(name[k], sizeof name[k], "penalty%zu%s", i, k ? "parts" : "");
+            snprintf(file[k], sizeof file[k], "%s/checkpoints/step_0000000006.safetensors", name[k]);
+        }
+        assert_ok(gs_setup_parse(text, "text", NULL, 0, &setup));
+        assert_ok(gs_device_open(NULL, &d));
+        assert_ok(gs_setup_fits(setup, d, &need));
+        gs_device_close(d);
+        gs_setup_free(setup);
+        snprintf(budget, sizeof budget, "memory.budget=%zu", need.state + need.constants + need.workspace * 4 / 5);
+        assert_ok(gs_test_train(text, name[0], 0, false, NULL));
+        assert_ok(gs_test_train(text, name[1], 3, false, NULL));
+        assert_ok(gs_test_train(text, name[1], 0, true, budget));
+        gs_test_same_file(file[0], file[1]);
+    }
+}
+
 /* A preset fills in what was not given; the run repeats, with pictures of their own for the generators in every second step. */
 static void preset_of_tensorflow(void **state)
 {
@@ -657,6 +689,7 @@ int main(void)
         cmocka_unit_test(drawn_shapes),
         cmocka_unit_test(stopped_and_resumed),
         cmocka_unit_test(trained_within_a_budget),
+        cmocka_unit_test(penalty_stopped_and_resumed),
         cmocka_unit_test(preset_of_tensorflow),
         cmocka_unit_test(averaged_weights),
         cmocka_unit_test(grey_pictures),

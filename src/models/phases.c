@@ -11,7 +11,10 @@ gs_node *gs_gan_d(gs_gan gan, gs_node *s, bool real)
 {
     switch (gan) {
     case GS_GAN_HINGE: return real ? gs_hinge_d_real(s) : gs_hinge_d_fake(s);
-    case GS_GAN_BCE: return gs_bce_with_target(s, real ? 1 : 0, GS_REDUCE_MEAN);
+    case GS_GAN_BCE:
+    case GS_GAN_DRAGAN: return gs_bce_with_target(s, real ? 1 : 0, GS_REDUCE_MEAN);
+    case GS_GAN_WGAN_GP:
+    case GS_GAN_WGAN_LP: return gs_scale(gs_mean(s, GS_ALL, false), real ? -1 : 1);
     case GS_GAN_LSGAN: break;
     }
     return gs_mse(s, gs_const(gs_node_graph(s), real ? 1 : 0), GS_REDUCE_MEAN);
@@ -20,6 +23,42 @@ gs_node *gs_gan_d(gs_gan gan, gs_node *s, bool real)
 gs_node *gs_gan_g(gs_gan gan, gs_node *s)
 {
     return gan == GS_GAN_HINGE ? gs_hinge_g(s) : gs_gan_d(gan, s, true);
+}
+
+bool gs_gan_penalised(gs_gan gan)
+{
+    return gan >= GS_GAN_WGAN_GP;
+}
+
+gs_node *gs_gan_between(gs_gan gan, gs_node *real, gs_node *fake)
+{
+    gs_graph *g = gs_node_graph(real);
+    gs_node *way;
+
+    if (gan == GS_GAN_DRAGAN) {
+        gs_node *var;
+
+        gs_moments(real, GS_ALL, NULL, &var);
+        way = gs_mul(gs_random_uniform(g, gs_node_shape(real)), gs_scale(gs_sqrt(var), 0.5));
+    } else {
+        way = gs_sub(fake, real);
+    }
+    return gs_add(real, gs_mul(gs_random_uniform(g, GS_SHAPE(gs_node_dim(real, 0), 1, 1, 1)), way));
+}
+
+/* Scores that do not depend on the picture (weights of 0) have a gradient of norm 0, where the root's derivative is not finite. So small a
+ * number changes no other norm. */
+#define LEAST_SQUARE 1e-24
+
+gs_node *gs_gan_penalty(gs_gan gan, gs_node *score, gs_node *x)
+{
+    gs_node *d, *over;
+
+    gs_grad(score, &x, 1, &d);
+    d = gs_sum(gs_reshape(gs_square(d), GS_SHAPE(gs_node_dim(x, 0), -1)), GS_AXIS(1), false);
+    over = gs_affine(gs_sqrt(gs_affine(d, 1, LEAST_SQUARE)), 1, -1);
+    if (gan == GS_GAN_WGAN_LP) over = gs_relu(over);
+    return gs_mean(gs_square(over), GS_ALL, false);
 }
 
 void gs_params_find(gs_params *p, gs_graph *g, const char *net, bool (*keep)(const void *user, const char *name), const void *user)

@@ -39,6 +39,7 @@ typedef struct gs_ugatit_opts { /* gs_ugatit_configure fills it; the keys are th
     bool init_normal;           /* weights N(0, 0.02^2) and biases 0, else U(-1/sqrt(fan_in), 1/sqrt(fan_in)) */
 
     gs_gan gan;
+    double gp;                  /* times the discriminators' gradient penalties, where the form has them */
     double w_adv, w_cycle, w_identity, w_cam;
     int64_t iterations;
     int batch;

@@ -116,8 +116,19 @@ static void translate(step *t, bool traced)
     }
 }
 
-/* One discriminator: real pictures, then fakes (the order of its power iterations), then its update. */
-static void train_discriminator(step *t, int domain, int scale)
+/* What a discriminator pays for its gradients by the pictures x, in a pass of its own. */
+static gs_node *penalty(step *t, const char *name, gs_node *x)
+{
+    const gs_ugatit_score s = judge(t, name, x);
+    gs_node *p = gs_gan_penalty(t->o->gan, s.logit, x);
+
+    if (t->o->d_cam) p = gs_add(p, gs_gan_penalty(t->o->gan, s.cam_logit, x));
+    return gs_scale(p, t->o->gp);
+}
+
+/* One discriminator: real pictures, then fakes, then those between (the order of its power iterations), then its update. between: NULL for
+ * losses without a penalty. */
+static void train_discriminator(step *t, int domain, int scale, gs_node *between)
 {
     const char *name = dis_name[domain][scale];
     const gs_gan gan = t->o->gan;
@@ -146,8 +157,26 @@ static void train_discriminator(step *t, int domain, int scale)
     t->d[domain] = gs_plus(t->d[domain], both);
     gs_params_find(&w, t->g, name, NULL, NULL);
     gs_params_differentiate(&w, both);
+    if (between) {
+        gs_node *p = penalty(t, name, between);
+
+        gs_trace(t->trace, p, "loss.D_penalty_%c%c", scale_letter[scale], domain_letter[domain]);
+        p = gs_scale(p, t->o->w_adv);
+        t->d[domain] = gs_add(t->d[domain], p);
+        gs_params_differentiate(&w, p);
+    }
     update(t, &w, 0, w.n, name);
     gs_params_free(&w);
+}
+
+static void train_discriminators(step *t)
+{
+    for (int d = A; d <= B; d++) {
+        gs_node *between = NULL; /* the same pictures for both scales */
+
+        if (gs_gan_penalised(t->o->gan)) between = gs_gan_between(t->o->gan, t->real[d], gs_detach(t->fake[d].image));
+        for (int scale = 0; scale < 2; scale++) train_discriminator(t, d, scale, between);
+    }
 }
 
 /* There and back: the other domain's picture x becomes `to`, is judged, and comes back. */
@@ -295,9 +324,7 @@ gs_status gs_ugatit_build_step(gs_graph *g, const gs_ugatit_opts *o, int batch, 
     translate(&t, !o->fresh_pair);
     gs_params_find(&t.gen, g, gen_name[B], NULL, NULL);
     gs_params_find(&t.gen, g, gen_name[A], NULL, NULL);
-    for (int d = A; d <= B; d++) {
-        for (int scale = 0; scale < 2; scale++) train_discriminator(&t, d, scale);
-    }
+    train_discriminators(&t);
     if (o->fresh_pair) {
         real_inputs(&t, batch, "_g");
         translate(&t, true);

@@ -96,7 +96,7 @@ static gs_status run(golden_case *c, gs_device *d)
     gs_status st = GS_OK;
 
     TRY(gs_ugatit_configure(&o, golden_lookup, c));
-    TRY(train ? gs_ugatit_build_step(g, &o, 1, true) : build_forward(g, c, &o));
+    TRY(train ? gs_ugatit_build_step(g, &o, o.batch, true) : build_forward(g, c, &o));
     TRY(golden_run_graph(c, d, g, train ? rate : NULL, &o));
 done:
     gs_graph_free(g);
