@@ -5,7 +5,10 @@
 #include "../bench/bench.h"
 
 static const struct { int m, n, k; bool ta, tb; const char *what; } shapes[] = {
+    { 512, 512, 512, false, false, "square" },
     { 1024, 1024, 1024, false, false, "square" },
+    { 1024, 1024, 1024, true, false, "square" },
+    { 2048, 2048, 2048, false, false, "square" },
     { 960, 960, 960, false, true, "square" },
     { 64, 1200, 1200, false, true, "linear, y" },
     { 64, 1200, 1200, false, false, "linear, dx" },
@@ -14,6 +17,11 @@ static const struct { int m, n, k; bool ta, tb; const char *what; } shapes[] = {
     { 128, 1200, 100, false, true, "linear, y" },
     { 1200, 512, 64, true, false, "linear, dw" },
     { 128, 256, 784, false, true, "linear, y" },
+    { 128, 512, 2048, false, true, "linear, y" },
+    { 32, 3072, 1024, false, true, "GRU" },
+    { 32, 16384, 356, false, true, "few rows" },
+    { 16, 16384, 228, false, true, "few rows" },
+    { 800, 3072, 768, false, true, "transformer" },
     { 128, 1, 240, false, true, "one output" },
     { 256, 8192, 1152, false, false, "conv-like" },
     { 64, 4096, 1152, false, false, "conv-like" },

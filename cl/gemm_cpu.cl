@@ -2,13 +2,15 @@
  * C (M,N), op(A) (M,K), op(B) (K,N), row-major, `batch` problems. -DTA, -DTB: stored transposed. -DTC: C is stored
  * transposed (the host swaps the operands so that the long side of a slim product becomes N).
  *
- * One item a group, no barrier. Group (s, c, p): columns 32 s .. 32 s + 31 and rows c * chunk .. of problem p. The item copies KC x 32
- * of op(B) into a packed panel of local memory (16 KiB, so it stays in the first-level cache beside A), then runs 12 x 32 blocks of C:
- * 24 accumulators of float16 fill the 32 registers of AVX-512 together with two vectors of B and one broadcast
- * element of A. A is read where it lies, whichever way it is stored.
+ * One item a group, no barrier. Group (s, c, p): `across` strips of 32 columns and rows c * chunk .. of problem p. For each KC terms the item lays
+ * its rows of op(A) side by side in local memory, at most ROWS of them, so that they come from the second-level cache without meeting in its sets,
+ * whatever A's rows are apart. For each strip it then packs KC x 32 of op(B) into a panel (16 KiB, which stays in the first-level cache) and runs
+ * blocks of 12 x 32 of C: 24 accumulators of float16 fill the 32 registers of AVX-512 together with two vectors of B and one broadcast element of A.
+ * Meanwhile it asks for the lines of B that the next panel is made of.
  * Order of sums: k ascending within blocks of KC; block results added in order. It depends on K and KC only.
  * With an epilogue (GS_END, and beta 0) the last block of terms goes through a tile of 12 x 32, so that there is one copy of it, as a loop.
  *
+ * Vectors are read and written through pointers to a float16 that is aligned as a float: PoCL 3.1 takes vload16 and vstore16 apart into quarters.
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #ifdef __OPENCL_VERSION__
 
@@ -21,88 +23,179 @@
 #ifndef TC
 #define TC 0
 #endif
+#ifndef ROWS
+#define ROWS 24 /* 32 KiB of local memory; more rows pack B less often */
+#endif
 #define KC 128
 #define NR 32
+#define MR 12
 #define UNROLL _Pragma("unroll")
 
-/* acc[r] += x * (b0, b1) for one row */
-#define ROW(r, x)                              \
-    {                                          \
-        const float16 x_ = (float16)(x);       \
-        acc[r][0] = fma(x_, b0, acc[r][0]);    \
-        acc[r][1] = fma(x_, b1, acc[r][1]);    \
-    }
+typedef float16 any16 __attribute__((aligned(4)));
+typedef float8 any8 __attribute__((aligned(4)));
+typedef float4 any4 __attribute__((aligned(4)));
+#define LOAD(p) (*(const __global any16 *)(p))
+#define STORE(p, v) (*(__global any16 *)(p) = (v))
+#define LOAD_LOCAL(p) (*(const __local float16 *)(p))
+#define STORE_LOCAL(p, v) (*(__local float16 *)(p) = (v))
 
-/* Columns j .. j+31 of rows k0 .. k0+kn-1 of op(B) into panel[kn][32]; columns past n become zeros. */
-static inline void pack_b(__local float *panel, const __global float *b, const int ldb, const int k0, const int kn,
-                          const int j, const int n)
+/* a and b lane by lane in turns: their first halves, their second */
+#define LOW(a, b)                                                                                                        \
+    (float16)((a).s0, (b).s0, (a).s1, (b).s1, (a).s2, (b).s2, (a).s3, (b).s3, (a).s4, (b).s4, (a).s5, (b).s5, (a).s6, \
+              (b).s6, (a).s7, (b).s7)
+#define HIGH(a, b)                                                                                                       \
+    (float16)((a).s8, (b).s8, (a).s9, (b).s9, (a).sa, (b).sa, (a).sb, (b).sb, (a).sc, (b).sc, (a).sd, (b).sd, (a).se, \
+              (b).se, (a).sf, (b).sf)
+
+/* v[i] lane j <-> v[j] lane i: four rounds of shuffling 16 cards. */
+static inline void turn(float16 *v)
+{
+    float16 w[16];
+
+    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
+    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
+    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
+    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
+}
+
+/* n <= 16 elements to d, zeros behind them. */
+static inline void some_in(__local float *d, const __global float *s, const int n)
+{
+    if (n == 16) {
+        STORE_LOCAL(d, LOAD(s));
+        return;
+    }
+    STORE_LOCAL(d, (float16)(0.0f));
+    if (n & 8) vstore8(vload8(0, s), 0, d), s += 8, d += 8;
+    if (n & 4) vstore4(vload4(0, s), 0, d), s += 4, d += 4;
+    if (n & 2) vstore2(vload2(0, s), 0, d), s += 2, d += 2;
+    if (n & 1) *d = *s;
+}
+
+/* The first n <= 16 lanes to d. */
+static inline void some_out(__global float *d, const float16 v, const int n)
+{
+    float8 a = v.lo;
+    float4 b;
+    float2 c;
+
+    if (n == 16) {
+        STORE(d, v);
+        return;
+    }
+    if (n & 8) vstore8(a, 0, d), a = v.hi, d += 8;
+    b = a.lo;
+    if (n & 4) vstore4(b, 0, d), b = a.hi, d += 4;
+    c = b.lo;
+    if (n & 2) vstore2(c, 0, d), c = b.hi, d += 2;
+    if (n & 1) *d = c.x;
+}
+
+/* kn terms of `cols` columns of op(B) from b on into panel[kn][32]. Columns behind them: numbers that nobody stores. */
+static inline void pack_b(__local float *panel, const __global float *b, const int ldb, const int kn, const int cols)
 {
 #if TB
-    int q = 0;
+    if (kn >= 16)
+        for (int k = 0; k < kn; k += 16) {
+            const int q = min(k, kn - 16);
 
-    if (j + NR <= n)
-        for (; q + 4 <= kn; q += 4) {
-            const __global float *s = b + (ulong)j * ldb + k0 + q;
-            __local float *d = panel + q * NR;
+            for (int h = 0; h < NR; h += 16) {
+                float16 v[16];
 
-            for (int t = 0; t < NR; t += 4) { /* 4 x 4 blocks */
-                const float4 r0 = vload4(0, s), r1 = vload4(0, s + ldb), r2 = vload4(0, s + 2 * (ulong)ldb),
-                             r3 = vload4(0, s + 3 * (ulong)ldb);
-
-                vstore4((float4)(r0.x, r1.x, r2.x, r3.x), 0, d + t);
-                vstore4((float4)(r0.y, r1.y, r2.y, r3.y), 0, d + t + NR);
-                vstore4((float4)(r0.z, r1.z, r2.z, r3.z), 0, d + t + 2 * NR);
-                vstore4((float4)(r0.w, r1.w, r2.w, r3.w), 0, d + t + 3 * NR);
-                s += 4 * (ulong)ldb;
+                UNROLL for (int r = 0; r < 16; r++) v[r] = LOAD(b + (ulong)min(h + r, cols - 1) * ldb + q);
+                turn(v);
+                UNROLL for (int r = 0; r < 16; r++) STORE_LOCAL(panel + (q + r) * NR + h, v[r]);
             }
-        }
-    for (; q < kn; q++)
-        for (int t = 0; t < NR; t++)
-            panel[q * NR + t] = j + t < n ? b[(ulong)(j + t) * ldb + k0 + q] : 0.0f;
-#else
-    if (j + NR <= n)
-        for (int q = 0; q < kn; q++) {
-            const __global float *s = b + (ulong)(k0 + q) * ldb + j;
-
-            vstore16(vload16(0, s), 2 * q, panel);
-            vstore16(vload16(1, s), 2 * q + 1, panel);
         }
     else
         for (int q = 0; q < kn; q++)
-            for (int t = 0; t < NR; t++)
-                panel[q * NR + t] = j + t < n ? b[(ulong)(k0 + q) * ldb + j + t] : 0.0f;
+            for (int t = 0; t < NR; t++) panel[q * NR + t] = b[(ulong)min(t, cols - 1) * ldb + q];
+#else
+    for (int q = 0; q < kn; q++, b += ldb, panel += NR) {
+        if (cols == NR) {
+            STORE_LOCAL(panel, LOAD(b));
+            STORE_LOCAL(panel + 16, LOAD(b + 16));
+        } else {
+            some_in(panel, b, min(cols, 16));
+            some_in(panel + 16, b + 16, max(cols - 16, 0));
+        }
+    }
 #endif
 }
 
-/* Row r of a block: C = alpha v + beta C, `cols` columns. */
-static inline void store_row(__global float *c, const int ldc, const int cols, const float16 v0, const float16 v1,
-                             const float alpha, const float beta)
+/* Rows of the next tile: two of 8 at the end rather than one of 12 and one of 4, whose multiply-adds wait for each other. */
+static inline int height(const int left)
 {
-#if TC
-    float t[NR];
+    return left > 16 || (left > 8 && left <= MR) ? MR : left > 4 ? 8 : 4;
+}
 
-    vstore16(alpha * v0, 0, t);
-    vstore16(alpha * v1, 1, t);
-    for (int q = 0; q < cols; q++)
-        c[(ulong)q * ldc] = beta != 0.0f ? fma(beta, c[(ulong)q * ldc], t[q]) : t[q];
-#else
-    float16 w0 = alpha * v0, w1 = alpha * v1;
-
-    if (cols == NR) {
-        if (beta != 0.0f) {
-            w0 = fma((float16)(beta), vload16(0, c), w0);
-            w1 = fma((float16)(beta), vload16(1, c), w1);
+/* kn terms of a tile of `high` rows of op(A) from a on: rows KC apart, or with TA terms `high` apart. Rows past rn repeat the last. */
+static inline void lay_a(__local float *rows, const __global float *a, const int lda, const int high, const int rn, const int kn)
+{
+#if TA
+    if (rn == MR)
+        for (int q = 0; q < kn; q++, a += lda, rows += MR) {
+            *(__local any8 *)rows = *(const __global any8 *)a;
+            *(__local any4 *)(rows + 8) = *(const __global any4 *)(a + 8);
         }
-        vstore16(w0, 0, c);
-        vstore16(w1, 1, c);
-    } else {
-        float t[NR];
+    else
+        for (int q = 0; q < kn; q++, a += lda, rows += high)
+            for (int r = 0; r < high; r++) rows[r] = a[min(r, rn - 1)];
+#else
+    for (int r = 0; r < high; r++, rows += KC) {
+        const __global float *s = a + (ulong)min(r, rn - 1) * lda;
+        int q = 0;
 
-        vstore16(w0, 0, t);
-        vstore16(w1, 1, t);
-        for (int q = 0; q < cols; q++) c[q] = beta != 0.0f ? fma(beta, c[q], t[q]) : t[q];
+        for (; q + 16 <= kn; q += 16) STORE_LOCAL(rows + q, LOAD(s + q));
+        for (; q < kn; q++) rows[q] = s[q];
     }
 #endif
+}
+
+/* Lines from..to-1 of what the next panel is made of are on their way to the second-level cache. */
+static inline void ask(const __global float *b, const int ldb, const int from, const int to)
+{
+#ifdef __clang__
+    for (int i = from; i < to; i++) {
+        const ulong s = (ulong)(b + (ulong)i * ldb);
+
+        UNROLL for (int w = 0; w < (TB ? KC / 16 + 1 : NR / 16); w++) __builtin_prefetch((const void *)(s + 64 * w), 0, 2);
+    }
+#else
+    (void)b, (void)ldb, (void)from, (void)to;
+#endif
+}
+
+/* A row of a block: C = alpha v + beta C, `cols` columns. A call would put all accumulators aside: 15 % of a short product. */
+static inline __attribute__((always_inline)) void store_row(__global float *c, const int ldc, const int cols, const float16 v0, const float16 v1,
+                             const float alpha, const float beta)
+{
+    float16 w0 = alpha * v0, w1 = alpha * v1;
+
+#if !TC
+    if (cols == NR) {
+        if (beta != 0.0f) {
+            w0 = fma((float16)(beta), LOAD(c), w0);
+            w1 = fma((float16)(beta), LOAD(c + 16), w1);
+        }
+        STORE(c, w0);
+        STORE(c + 16, w1);
+        return;
+    }
+    if (beta == 0.0f) {
+        some_out(c, w0, min(cols, 16));
+        some_out(c + 16, w1, max(cols - 16, 0));
+        return;
+    }
+#endif
+    {
+        const int step = TC ? ldc : 1;
+        float t[NR] __attribute__((aligned(64)));
+
+        *(float16 *)t = w0;
+        *(float16 *)(t + 16) = w1;
+        for (int q = 0; q < cols; q++, c += step) *c = beta != 0.0f ? fma(beta, *c, t[q]) : t[q];
+    }
 }
 
 #if GS_END
@@ -117,84 +210,91 @@ static inline void join_row(float *t, const __global float *c, const int step, c
     for (; q < cols; q++) t[q] = beta != 0.0f ? fma(beta, c[q * step], alpha * t[q]) : alpha * t[q];
 }
 
-/* Rows i .. i+rn-1 of the tile to the epilogue. */
-#define FINISH(rn)                                                                                                     \
-    for (int r = 0; r < (rn); r++) {                                                                                   \
-        const int step = TC ? ldc : 1, from = TC ? i + r : (i + r) * ldc, at = p * stride_c + j * step + from;         \
+/* A tile to the epilogue. */
+#define FINISH                                                                                                         \
+    for (int r = 0; r < rn; r++) {                                                                                     \
+        const int step = TC ? ldc : 1, from = TC ? r : r * ldc, at = p * stride_c + (TC ? j * ldc + i : i * ldc + j) + from; \
         float *t = tile + r * NR;                                                                                      \
                                                                                                                        \
-        join_row(t, c + from, step, cols, alpha, bt);                                                                  \
+        join_row(t, to + from, step, cols, alpha, bt);                                                                  \
         _Pragma("clang loop vectorize(assume_safety) vectorize_width(16) interleave_count(1)")                         \
         for (int q = 0; q < cols; q++) GS_END_CALL(t[q], at + q * step, TC ? i + r : j + q);                           \
     }
+#define KEEP(R)                                                                                                        \
+    if (k0 + KC >= k) {                                                                                                \
+        UNROLL for (int r = 0; r < R; r++) *(float16 *)(tile + r * NR) = acc[r][0], *(float16 *)(tile + r * NR + 16) = acc[r][1]; \
+        FINISH                                                                                                         \
+        continue;                                                                                                      \
+    }
+#else
+#define KEEP(R)
 #endif
+
+/* R rows of a tile. Rows past the end are not stored. */
+#define BLOCK(R)                                                                                                       \
+    {                                                                                                                  \
+        float16 acc[R][2];                                                                                             \
+                                                                                                                       \
+        UNROLL for (int r = 0; r < R; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);                                    \
+        for (int q = 0; q < kn; q++) {                                                                                 \
+            const float16 b0 = LOAD_LOCAL(panel + q * NR), b1 = LOAD_LOCAL(panel + q * NR + 16);                       \
+                                                                                                                       \
+            UNROLL for (int r = 0; r < R; r++) {                                                                       \
+                const float16 x = (float16)(rows[TA ? q * R + r : r * KC + q]);                                        \
+                                                                                                                       \
+                acc[r][0] = fma(x, b0, acc[r][0]);                                                                     \
+                acc[r][1] = fma(x, b1, acc[r][1]);                                                                     \
+            }                                                                                                          \
+        }                                                                                                              \
+        KEEP(R)                                                                                                        \
+        UNROLL for (int r = 0; r < R; r++)                                                                             \
+            if (r < rn) store_row(to + (ulong)r * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);         \
+    }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const ulong a0, const __global float *b, const ulong b0,
               const int m, const int n, const int k, const int lda, const int ldb, const int ldc,
-              const int stride_a, const int stride_b, const int stride_c, const int chunk, const float alpha, const float beta GS_END_PARAMS)
+              const int stride_a, const int stride_b, const int stride_c, const int across, const int chunk, const float alpha,
+              const float beta GS_END_PARAMS)
 {
     __local float panel[KC * NR] __attribute__((aligned(64)));
+    __local float laid[KC * ROWS] __attribute__((aligned(64)));
 #if GS_END
-    float tile[12 * NR];
+    float tile[MR * NR] __attribute__((aligned(64)));
 #endif
-    const int j = (int)get_group_id(0) * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
-    const int i1 = min(i0 + chunk, m), cols = min(NR, n - j);
-    const ulong rs = TA ? 1 : lda, ks = TA ? lda : 1; /* between rows and terms of A */
+    const int j0 = (int)get_group_id(0) * across * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
+    const int j1 = min(j0 + across * NR, n), i1 = min(i0 + chunk, m);
 
-    c += c0 + (ulong)p * stride_c + (ulong)j * (TC ? ldc : 1);
+    c += c0 + (ulong)p * stride_c;
     a += a0 + (ulong)p * stride_a;
     b += b0 + (ulong)p * stride_b;
     GS_END_START
     for (int k0 = 0; k0 < k; k0 += KC) {
         const int kn = min(KC, k - k0);
         const float bt = k0 ? 1.0f : beta;
-        int i = i0;
 
-        pack_b(panel, b, ldb, k0, kn, j, n);
-        for (; i + 12 <= i1; i += 12) {
-            const __global float *s = a + i * rs + k0 * ks;
-            float16 acc[12][2];
-
-            UNROLL for (int r = 0; r < 12; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
-            for (int q = 0; q < kn; q++) {
-                const float16 b0 = vload16(2 * q, panel), b1 = vload16(2 * q + 1, panel);
-
-                UNROLL for (int r = 0; r < 12; r++) ROW(r, s[r * rs])
-                s += ks;
-            }
-#if GS_END
-            if (k0 + KC >= k) {
-                UNROLL for (int r = 0; r < 12; r++) vstore16(acc[r][0], 2 * r, tile), vstore16(acc[r][1], 2 * r + 1, tile);
-                FINISH(12)
-                continue;
-            }
-#endif
-            UNROLL for (int r = 0; r < 12; r++)
-                store_row(c + (ulong)(i + r) * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);
+        for (int i = i0, high; i < i1; i += high) {
+            high = height(i1 - i);
+            lay_a(laid + (i - i0) * KC, a + (TA ? (ulong)k0 * lda + i : (ulong)i * lda + k0), lda, high, min(high, i1 - i), kn);
         }
-        for (; i < i1; i += 4) { /* the last rows, four at a time; rows past the end repeat the last and are not stored */
-            const int last = i1 - 1 - i;
-            const __global float *s0 = a + i * rs + k0 * ks, *s1 = s0 + min(1, last) * rs, *s2 = s0 + min(2, last) * rs,
-                                 *s3 = s0 + min(3, last) * rs;
-            float16 acc[4][2];
+        for (int j = j0; j < j1; j += NR) {
+            const int cols = min(NR, n - j), next_j = j + NR < j1 ? j + NR : j0, next_k = j + NR < j1 ? k0 : k0 + KC;
+            const int lines = next_k >= k ? 0 : TB ? min(NR, n - next_j) : min(KC, k - next_k); /* of the next panel */
+            const int share = (lines * MR + i1 - i0 - 1) / (i1 - i0);                           /* that a tile asks for */
+            int asked = 0;
 
-            UNROLL for (int r = 0; r < 4; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
-            for (int q = 0; q < kn; q++) {
-                const float16 b0 = vload16(2 * q, panel), b1 = vload16(2 * q + 1, panel);
+            pack_b(panel, b + (TB ? (ulong)j * ldb + k0 : (ulong)k0 * ldb + j), ldb, kn, cols);
+            for (int i = i0, high; i < i1; i += high) {
+                const __local float *rows = laid + (i - i0) * KC;
+                __global float *to = c + (TC ? (ulong)j * ldc + i : (ulong)i * ldc + j);
+                const int upto = min(asked + share, lines), rn = min(high = height(i1 - i), i1 - i);
 
-                ROW(0, *s0) ROW(1, *s1) ROW(2, *s2) ROW(3, *s3)
-                s0 += ks, s1 += ks, s2 += ks, s3 += ks;
+                ask(b + (TB ? (ulong)next_j * ldb + next_k : (ulong)next_k * ldb + next_j), ldb, asked, upto);
+                asked = upto;
+                if (high == MR) BLOCK(MR)
+                else if (high == 8) BLOCK(8)
+                else BLOCK(4)
             }
-#if GS_END
-            if (k0 + KC >= k) {
-                UNROLL for (int r = 0; r < 4; r++) vstore16(acc[r][0], 2 * r, tile), vstore16(acc[r][1], 2 * r + 1, tile);
-                FINISH(min(4, last + 1))
-                continue;
-            }
-#endif
-            UNROLL for (int r = 0; r < 4; r++)
-                if (r <= last) store_row(c + (ulong)(i + r) * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);
         }
     }
 }

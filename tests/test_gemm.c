@@ -110,6 +110,23 @@ static void cpu_form(void **state)
     (void)state;
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     all_sizes("cpu");
+    for (int t = 0; t < 4; t++) { /* several groups by rows, several strips a group, last tiles of 8 and 8, 8 and 4, 4 */
+        check("cpu", 410, 203, 140, 1, t & 1, t & 2, 1.0f, 0.0f, 0);
+        check("cpu", 28, 333, 129, 1, t & 1, t & 2, 1.0f, 0.5f, 1);
+        check("cpu", 20, 40, 15, 3, t & 1, t & 2, 1.0f, 0.0f, 2);
+        check("cpu", 14, 47, 143, 2, t & 1, t & 2, 1.0f, 0.0f, 0);
+    }
+}
+
+static void little_local_memory(void **state)
+{
+    const size_t all = device->info.local_memory;
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    device->info.local_memory = 32 << 10; /* what the smallest devices offer: 24 rows */
+    for (int t = 0; t < 4; t++) check("cpu", 77, 65, 259, 2, t & 1, t & 2, 1.0f, 0.25f, 0);
+    device->info.local_memory = all;
 }
 
 static void thin_form(void **state)
@@ -177,6 +194,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpu_form),
+        cmocka_unit_test(little_local_memory),
         cmocka_unit_test(thin_form),
         cmocka_unit_test(tile_form),
         cmocka_unit_test(small_tile_form),

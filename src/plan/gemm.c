@@ -99,7 +99,8 @@ static gs_status thin_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 /* ---- cl/gemm_cpu.cl ---- */
 
-enum { KC = 128 }; /* terms of a block, as there */
+enum { KC = 128, NR = 32, MR = 12 }; /* terms of a block, its columns and rows, as there */
+enum { MOST_ROWS = 384 };             /* that an item lays side by side: 192 KiB, a part of a second-level cache */
 
 static bool cpu_ends(gs_plan *p, const gs_problem *q, const gs_variant *v)
 {
@@ -107,20 +108,54 @@ static bool cpu_ends(gs_plan *p, const gs_problem *q, const gs_variant *v)
     return true;
 }
 
+/* Rows that fit into local memory beside the panel, in whole tiles. */
+static int64_t cpu_rows(const gs_device *d)
+{
+    const int64_t room = (int64_t)(d->info.local_memory / 4) - KC * NR;
+
+    return GS_MIN(room / KC, MOST_ROWS) / MR * MR;
+}
+
 static bool cpu_can(const gs_device *d, const gs_problem *q)
 {
     (void)q;
-    return gs__cpu_forms(&d->info);
+    return gs__cpu_forms(&d->info) && cpu_rows(d) >= MR;
 }
 
-/* param: groups a core that rows are cut for. */
+/* How C is cut: groups of `across` strips of 32 columns by `chunk` rows, `want` of them or more where there are as many blocks. The least time by
+ * a count of cycles: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for ahead. */
+static void cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int64_t *across, int64_t *chunk)
+{
+    enum { MOST_ACROSS = 16, ROW = 256, PACK_NN = 800, PACK_NT = 2000, LAY = 20, START = 4000 };
+    const int64_t strips = (s->n + NR - 1) / NR, tiles = (s->m + MR - 1) / MR;
+    double best = 0.0;
+
+    *across = 1, *chunk = MR; /* the most groups */
+    for (int64_t down = (tiles * MR + rows - 1) / rows; down <= tiles; down++) {
+        const int64_t high = (tiles + down - 1) / down * MR;
+
+        for (int64_t wide = GS_MIN(strips, MOST_ACROSS); wide >= 1; wide--) {
+            const int64_t groups = (strips + wide - 1) / wide * ((s->m + high - 1) / high) * s->batch, turns = (groups + cores - 1) / cores;
+            const double group = (double)wide * (ROW * (double)GS_MIN(high, s->m) + (s->tb ? PACK_NT : PACK_NN)) + LAY * (double)high + START;
+            const double time = (double)turns * group;
+
+            if (high > rows || groups < want || (best > 0.0 && time >= best)) continue;
+            best = time, *across = wide, *chunk = high;
+        }
+        if (best > 0.0 && down >= (tiles * MR + rows - 1) / rows + 3) break; /* cutting further only packs B more often */
+    }
+}
+
+/* param: least number of groups a core. */
 static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
     const gs_gemm *g = &q->gemm;
     /* The vectors run along N. A slim product with long M is computed as C^T = op(B)^T op(A)^T, stored transposed. */
     const bool swap = g->n < 32 && g->m > g->n;
     gs_gemm s = *g;
-    int64_t strips, chunks, chunk;
+    const int64_t rows = cpu_rows(p->d);
+    const int cores = GS_MAX(1, gs_plan_device(p)->compute_units);
+    int64_t across, chunk;
     gs_launch *l;
 
     if (swap) {
@@ -129,18 +164,16 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
         s.lda = g->ldb, s.ldb = g->lda;
         s.stride_a = g->stride_b, s.stride_b = g->stride_a;
     }
-    l = gs_launch_new(p, "gemm_cpu.cl", "gemm_cpu", "-DTA=%d -DTB=%d -DTC=%d", s.ta, s.tb, swap);
+    l = gs_launch_new(p, "gemm_cpu.cl", "gemm_cpu", "-DTA=%d -DTB=%d -DTC=%d -DROWS=%d", s.ta, s.tb, swap, (int)rows);
     args_of(l, g, c, swap ? b : a, swap ? a : b);
     sizes_of(l, &s);
 
-    /* Rows are cut only as far as so many groups a core need it: each cut packs the panel of B again. */
-    strips = (s.n + 31) / 32;
-    chunks = (v->param * GS_MAX(1, gs_plan_device(p)->compute_units) + strips * s.batch - 1) / (strips * s.batch);
-    chunk = ((s.m + 11) / 12 + chunks - 1) / chunks * 12;
+    cpu_cut(&s, rows, cores, (int64_t)v->param * cores, &across, &chunk);
+    gs_launch_int(l, across);
     gs_launch_int(l, chunk);
     gs_launch_float(l, s.alpha);
     gs_launch_float(l, s.beta);
-    gs_launch_grid(l, (size_t)strips, (size_t)((s.m + chunk - 1) / chunk), (size_t)s.batch, 1, 1, 1);
+    gs_launch_grid(l, (size_t)((s.n + across * NR - 1) / (across * NR)), (size_t)((s.m + chunk - 1) / chunk), (size_t)s.batch, 1, 1, 1);
     cost_of(l, g);
     if (q->end) {
         l->args[0].elementwise = g->k <= KC; /* c is where sums rest between blocks of terms */
@@ -230,9 +263,9 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 const gs_variant gs__gemm_variants[] = {
     { "thin", 0, false, thin_can, thin_emit },
-    { "cpu:4", 4, false, cpu_can, cpu_emit, .ends = cpu_ends },
+    { "cpu:2", 2, false, cpu_can, cpu_emit, .ends = cpu_ends },
     { "cpu:1", 1, true, cpu_can, cpu_emit, .ends = cpu_ends },
-    { "cpu:2", 2, true, cpu_can, cpu_emit, .ends = cpu_ends },
+    { "cpu:4", 4, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "cpu:8", 8, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "driver", 0, false, driver_can, driver_emit },
     { "tile:16", 16, false, tile16_can, tile_emit },
