@@ -247,6 +247,20 @@
     }
 #endif
 
+/* Both axes: columns of `in` to `mid`, then rows of `mid` to `out`, which may be `in`; in is W x W, out N x N. */
+#define BOTH(AXIS, out, mid, in, N, W)                                                             \
+    {                                                                                                 \
+        GS_UNROLL                                                                                     \
+        for (int j_ = 0; j_ < W; j_++) AXIS(mid, j_, W, in, j_, W)                                    \
+        GS_UNROLL                                                                                     \
+        for (int i_ = 0; i_ < N; i_++) AXIS(out, i_ * N, 1, mid, i_ * W, 1)                           \
+    }
+#define B_BOTH(out, mid, in) BOTH(B_AXIS, out, mid, in, A, A)
+#define R_BOTH(out, mid, in) BOTH(R_AXIS, out, mid, in, F, A)
+#define RT_BOTH(out, mid, in) BOTH(RT_AXIS, out, mid, in, A, F)
+#define G_BOTH(out, mid, in) BOTH(G_AXIS, out, mid, in, A, K)
+#define GT_BOTH(out, mid, in) BOTH(GT_AXIS, out, mid, in, K, A)
+
 #define KK (K * NP * K * NP) /* taps of the kernel as it is stored */
 
 #if LANES == 16
@@ -289,6 +303,15 @@ GS_FN void to_lanes(float *lane, const __global float *x, const long step, const
             GS_UNROLL
             for (int k = 0; k < 16; k++) vstore16(v[k], at + k, lane);
         }
+    } else if (n == 16 && count == 9 && step >= 9) { /* the last line is read from 7 elements before it, since none may follow */
+        float16 v[16];
+
+        GS_UNROLL
+        for (int k = 0; k < 15; k++) v[k] = vload16(0, x + k * step);
+        v[15] = vload16(0, x + 15 * step - 7).s789abcdef0123456;
+        turn(v);
+        GS_UNROLL
+        for (int k = 0; k < 9; k++) vstore16(v[k], k, lane);
     } else {
         for (int k = 0; k < 16; k++)
             for (int i = 0; i < count; i++) lane[i * 16 + k] = x[min(k, n - 1) * step + i];
@@ -361,10 +384,7 @@ __kernel void wino_weights(__global float *u, const ulong u0, const __global flo
 
             GS_UNROLL
             for (int i = 0; i < K * K; i++) g[i] = vload16(base + p / ps * (K * NP) + p % ps + i / K * si + i % K * sj, taps);
-            GS_UNROLL
-            for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
-            GS_UNROLL
-            for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
+            G_BOTH(r, t, g)
             GS_UNROLL
             for (int i = 0; i < A * A; i++) store_some(to + i * xi_step, r[i], n);
         }
@@ -378,10 +398,7 @@ __kernel void wino_weights(__global float *u, const ulong u0, const __global flo
         u += ((ulong)row * (ps * ps) + p) * cols + col;
         GS_UNROLL
         for (int i = 0; i < K * K; i++) g[i] = w[i / K * si + i % K * sj];
-        GS_UNROLL
-        for (int j = 0; j < K; j++) G_AXIS(t, j, K, g, j, K)
-        GS_UNROLL
-        for (int i = 0; i < A; i++) G_AXIS(r, i * A, 1, t, i * K, 1)
+        G_BOTH(r, t, g)
         GS_UNROLL
         for (int i = 0; i < A * A; i++) u[i * xi_step] = r[i];
     }
@@ -408,10 +425,7 @@ __kernel void wino_dw(__global float *dw, const ulong dw0, const __global float 
 
             GS_UNROLL
             for (int i = 0; i < A * A; i++) m[i] = load_some(from + i * xi_step, n);
-            GS_UNROLL
-            for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
-            GS_UNROLL
-            for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
+            GT_BOTH(g, t, m)
             GS_UNROLL
             for (int i = 0; i < K * K; i++) vstore16(g[i], (i / K * NP + p / NP) * (K * NP) + i % K * NP + p % NP, taps);
         }
@@ -426,10 +440,7 @@ __kernel void wino_dw(__global float *dw, const ulong dw0, const __global float 
         dw += ((ulong)row * cols + col) * KK + (p / NP * (K * NP) + p % NP);
         GS_UNROLL
         for (int i = 0; i < A * A; i++) m[i] = s[i * xi_step];
-        GS_UNROLL
-        for (int j = 0; j < A; j++) GT_AXIS(t, j, A, m, j, A)
-        GS_UNROLL
-        for (int i = 0; i < K; i++) GT_AXIS(g, i * K, 1, t, i * A, 1)
+        GT_BOTH(g, t, m)
         GS_UNROLL
         for (int i = 0; i < K * K; i++) dw[i / K * NP * NP * K + i % K * NP] = g[i];
     }
@@ -547,10 +558,7 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
         for (int i = 0; i < A * A; i++) d[i] = 0.0f;
     }
 #endif
-    GS_UNROLL
-    for (int j = 0; j < A; j++) B_AXIS(e, j, A, d, j, A)
-    GS_UNROLL
-    for (int i = 0; i < A; i++) B_AXIS(d, i * A, 1, e, i * A, 1)
+    B_BOTH(d, e, d)
     GS_UNROLL
     for (int i = 0; i < A * A; i++) STORE(d[i], v + (ulong)i * ps * ps * channels * span);
 }
@@ -591,10 +599,7 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
         }
     }
 #endif
-    GS_UNROLL
-    for (int j = 0; j < F; j++) RT_AXIS(e, j, F, d, j, F)
-    GS_UNROLL
-    for (int i = 0; i < A; i++) RT_AXIS(r, i * A, 1, e, i * F, 1)
+    RT_BOTH(r, e, d)
     GS_UNROLL
     for (int i = 0; i < A * A; i++) STORE(r[i], v + (ulong)i * channels * span);
 }
@@ -615,10 +620,7 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
     y += y0 + (ulong)c * (yh * yw) + (top * yw + left);
     GS_UNROLL
     for (int i = 0; i < A * A; i++) d[i] = LOAD(m + (ulong)i * channels * span);
-    GS_UNROLL
-    for (int j = 0; j < A; j++) R_AXIS(e, j, A, d, j, A)
-    GS_UNROLL
-    for (int i = 0; i < F; i++) R_AXIS(r, i * F, 1, e, i * A, 1)
+    R_BOTH(r, e, d)
 #if LANES == 16
     {
         float lane[F * F * 16];
@@ -691,10 +693,7 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
                     d[i * A + j] = vload16(y >= h0 && y < h1 && z >= 0 && z < xw ? (y - h0) * xw + z : ROOM, lane);
                 }
             }
-            GS_UNROLL
-            for (int j = 0; j < A; j++) B_AXIS(e, j, A, d, j, A)
-            GS_UNROLL
-            for (int i = 0; i < A; i++) B_AXIS(d, i * A, 1, e, i * A, 1)
+            B_BOTH(d, e, d)
             GS_UNROLL
             for (int i = 0; i < A * A; i++) vstore16(d[i], 0, to + (ulong)i * ps * ps * channels * span);
         }
@@ -721,10 +720,7 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
             for (int j = 0; j < F; j++)
                 d[i * F + j] = vload16(h0 + i < h1 && F * j0 + j < yw ? i * yw + F * j0 + j : ROOM, lane);
         }
-        GS_UNROLL
-        for (int j = 0; j < F; j++) RT_AXIS(e, j, F, d, j, F)
-        GS_UNROLL
-        for (int i = 0; i < A; i++) RT_AXIS(r, i * A, 1, e, i * F, 1)
+        RT_BOTH(r, e, d)
         GS_UNROLL
         for (int i = 0; i < A * A; i++) vstore16(r[i], 0, v + (ulong)i * channels * span + j0 * 16);
     }
@@ -749,10 +745,7 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
 
             GS_UNROLL
             for (int i = 0; i < A * A; i++) d[i] = vload16(0, from + (ulong)i * channels * span);
-            GS_UNROLL
-            for (int j = 0; j < A; j++) R_AXIS(e, j, A, d, j, A)
-            GS_UNROLL
-            for (int i = 0; i < F; i++) R_AXIS(r, i * F, 1, e, i * A, 1)
+            R_BOTH(r, e, d)
             GS_UNROLL
             for (int i = 0; i < F; i++) {
                 const int h = phase / step + i * step; /* of the rows in lane */

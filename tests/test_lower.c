@@ -202,27 +202,64 @@ static void winograd(void **state)
     winograd_cases(1);
 }
 
-/* A layer for which it is the preset on CPUs, and the switch that forbids it. */
+/* The form with one kernel, at the same bounds: y, and by x. */
+static void winograd_fused(void **state)
+{
+    static const conv_case cases[] = {
+        { 1, 5, 1, 1, 3, 3, 3, 1, 1, 1, 1, 1, 1 },
+        { 1, 70, 16, 16, 83, 3, 3, 1, 1, 1, 1, 1, 1 },   /* whole and part blocks of terms; results past 32 and 16 */
+        { 2, 33, 7, 13, 64, 3, 3, 1, 1, 0, 2, 1, 1 },    /* 12 tiles and more: the last of a group are none */
+        { 1, 9, 19, 20, 17, 3, 3, 1, 1, 1, 1, 1, 1 },
+        { 1, 300, 32, 32, 8, 3, 3, 1, 1, 1, 1, 1, 1 },
+        { 16, 31, 8, 5, 40, 3, 3, 1, 1, 1, 1, 1, 1 },    /* pictures fill the vectors */
+        { 48, 6, 3, 4, 20, 3, 3, 1, 1, 1, 1, 1, 1 },
+        { 2, 21, 8, 8, 33, 4, 4, 2, 2, 1, 1, 1, 1 },     /* by phases */
+        { 3, 5, 9, 13, 50, 4, 4, 2, 2, 1, 2, 1, 1 },
+        { 1, 4, 7, 10, 3, 4, 4, 2, 2, 0, 3, 1, 1 },
+        { 16, 40, 8, 8, 31, 4, 4, 2, 2, 1, 1, 1, 1 },
+        { 32, 18, 5, 9, 3, 4, 4, 2, 2, 2, 3, 1, 1 },
+        { 1, 37, 8, 8, 70, 4, 4, 1, 1, 1, 1, 1, 1 },     /* fused:3 */
+        { 1, 20, 15, 17, 16, 4, 4, 1, 1, 1, 2, 1, 1 },
+        { 16, 35, 5, 6, 18, 4, 4, 1, 1, 0, 3, 1, 1 },
+    };
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    setenv("GESSO_CONV", "fused", 1);
+    for (size_t i = 0; i < GS_COUNT(cases); i++)
+        for (int op = 0; op < 2; op++) {
+            char what[64];
+
+            snprintf(what, sizeof what, "fused, case %d, op %d", (int)i, op);
+            pass(&cases[i], op, 4.5e-6, "wino_fused", what);
+        }
+    unsetenv("GESSO_CONV");
+}
+
+/* Layers for which it is the preset on CPUs, and the switch that forbids it. */
 static void winograd_off(void **state)
 {
+    static const struct { int channels, side; const char *kernel; } t[] = { { 128, 64, "wino_image" }, { 128, 16, "wino_fused" } };
     const bool cpu = gs__cpu_forms(gs_device_get_info(device));
 
     (void)state;
-    for (int off = 0; off < 2; off++) {
-        gs_graph *g = gs_graph_new();
-        gs_plan *p;
-        char *text;
+    for (size_t i = 0; i < GS_COUNT(t); i++)
+        for (int off = 0; off < 2; off++) {
+            const int c = t[i].channels, side = t[i].side;
+            gs_graph *g = gs_graph_new();
+            gs_plan *p;
+            char *text;
 
-        gs_output(g, "y",
-                  gs_conv2d(input(g, GS_SHAPE(1, 128, 64, 64), GS_F32), input(g, GS_SHAPE(128, 128, 3, 3), GS_F32),
-                            &(gs_conv2d_opts){ .pad = 1 }));
-        assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .no_winograd = off, .dry_run = true }, &p));
-        text = gs_plan_text(p);
-        assert_int_equal(gs_test_contains(text, "wino_image"), cpu && !off);
-        free(text);
-        gs_plan_free(p);
-        gs_graph_free(g);
-    }
+            gs_output(g, "y",
+                      gs_conv2d(input(g, GS_SHAPE(1, c, side, side), GS_F32), input(g, GS_SHAPE(c, c, 3, 3), GS_F32), &(gs_conv2d_opts){ .pad = 1 }));
+            assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .no_winograd = off, .dry_run = true }, &p));
+            text = gs_plan_text(p);
+            assert_int_equal(gs_test_contains(text, t[i].kernel), cpu && !off);
+            assert_int_equal(gs_test_contains(text, "wino_"), cpu && !off);
+            free(text);
+            gs_plan_free(p);
+            gs_graph_free(g);
+        }
 }
 
 static void conv_cpu(void **state)
@@ -295,7 +332,7 @@ static void folded_padding(void **state)
         { 2, 8, 17, 16, 12, 3, 2, 1, GS_PAD_REFLECT }, { 1, 3, 32, 34, 8, 4, 2, 1, GS_PAD_REFLECT },
         { 1, 4, 5, 18, 9, 3, 1, 2, GS_PAD_REPLICATE }, { 2, 17, 6, 5, 2, 4, 1, 1, GS_PAD_REPLICATE },
     };
-    static const char *const form[] = { "", "winograd:4", "winograd:3", "winograd:2", "cpu", "tile", "direct" };
+    static const char *const form[] = { "", "winograd:4", "winograd:3", "winograd:2", "fused", "cpu", "tile", "direct" };
 
     (void)state;
     for (size_t f = 0; f < GS_COUNT(form); f++) {
@@ -473,6 +510,7 @@ int main(void)
         cmocka_unit_test(conv_own),
         cmocka_unit_test(conv_few),
         cmocka_unit_test(winograd),
+        cmocka_unit_test(winograd_fused),
         cmocka_unit_test(winograd_off),
         cmocka_unit_test(folded_padding),
         cmocka_unit_test(padding_that_is_wanted),

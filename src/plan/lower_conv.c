@@ -113,6 +113,8 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 const gs_variant gs__conv_variants[] = {
     { "whole", 0, false, gs__conv_whole_can, gs__conv_whole }, /* one window a picture: a plain product */
     { "few", 0, false, gs__conv_few_can, gs__conv_few },       /* CPUs, few channels on one side */
+    { "fused:4", 4, false, gs__conv_fused_can, gs__conv_fused, gs__conv_fused_pays },
+    { "fused:3", 3, false, gs__conv_fused_wide_can, gs__conv_fused, gs__conv_fused_pays },
     { "winograd:4", 4, false, gs__conv_winograd_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "winograd:2", 2, false, gs__conv_winograd_small_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "winograd:3", 3, false, gs__conv_winograd_wide_can, gs__conv_winograd, gs__conv_winograd_pays },

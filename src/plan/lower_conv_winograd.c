@@ -1,6 +1,7 @@
 /* Convolutions by Winograd's method: cl/winograd.cl around a batch of products. 3x3 and 4x4 of stride 1, and by phases 4x4 of
  * stride 2. Tiles go in chunks, so that what lies between the kernels stays near the processor and memory does not grow
- * with the picture. */
+ * with the picture. Where there are few tiles, cl/winograd_fused_cpu.cl does all
+ * but the image's transform. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
@@ -137,7 +138,7 @@ static void weights_grid(gs_plan *p, gs_launch *l, const winograd *g)
 }
 
 /* One of the kernels that read or write pictures of h x w, `phases` of each, on tiles first .. first + span - 1; `more` arguments follow. */
-static void pictures(gs_plan *p, const winograd *g, const char *kernel, gs_value *out, gs_value *in, bool part, bool pads, int channels,
+static gs_launch *pictures(gs_plan *p, const winograd *g, const char *kernel, gs_value *out, gs_value *in, bool part, bool pads, int channels,
                      int phases, int64_t first, int64_t span, int h, int w, const int64_t *more, size_t n_more)
 {
     const int lanes = gs_plan_on_cpu(p) ? 16 : 1;
@@ -152,6 +153,7 @@ static void pictures(gs_plan *p, const winograd *g, const char *kernel, gs_value
     ints(l, more, n_more);
     gs_launch_grid(l, (size_t)((items + group - 1) / group), 1, 1, (size_t)group, 1, 1);
     gs_launch_cost(l, 0.0, 4.0 * phases * channels * (double)span * (g->a2 + g->f * g->f));
+    return l;
 }
 
 static void image(gs_plan *p, const winograd *g, gs_value *v, gs_value *x, int64_t first, int64_t span)
@@ -207,6 +209,87 @@ static gs_status results(gs_plan *p, const gs_conv *c, int f, gs_value *y, gs_va
         }
         pictures(p, &g, "wino_result", y, m, g.chunk < g.total, false, g.out, phases, first, span, g.oh, g.ow, (const int64_t[]){ g.step }, 1);
     }
+    return GS_OK;
+}
+
+/* ---- in one kernel, which transforms weights as it goes ---- */
+
+enum { FUSED_TILES = 64, FUSED_RESULTS = 32, FUSED_NEAR = 32 << 10 }; /* most tiles; results an item; transformed weights it keeps */
+
+typedef struct fused {
+    int rt, tiles, span, block; /* tiles at a time; all, in whole such; as v has them; channels at a time */
+    size_t local;
+} fused;
+
+static fused fused_of(const winograd *g)
+{
+    fused f = { .rt = 8 };
+    const int points = g->step * g->step * g->a2, terms = g->ps * g->ps, total = (int)g->total;
+
+    if (total <= 12) f.rt = total;
+    else
+        for (int rt = 9; rt <= 12; rt++)
+            if ((total + rt - 1) / rt * rt <= (total + f.rt - 1) / f.rt * f.rt) f.rt = rt;
+    f.tiles = (total + f.rt - 1) / f.rt * f.rt;
+    f.span = (f.tiles + 15) / 16 * 16;
+    f.block = FUSED_NEAR / (points * terms * FUSED_RESULTS);
+    f.local = sizeof(float) * (size_t)(points * FUSED_RESULTS) * (size_t)(terms * f.block + f.tiles);
+    return f;
+}
+
+static bool fused_can(const gs_device *d, const gs_problem *q, int f)
+{
+    const winograd g = of(&q->conv, f, true, 0, 0);
+
+    return gs__cpu_forms(&d->info) && q->conv.kind != GS_CONV_DW && g.total <= FUSED_TILES && fused_of(&g).local <= d->info.local_memory;
+}
+
+bool gs__conv_fused_can(const gs_device *d, const gs_problem *q) { return gs__conv_winograd_can(d, q) && fused_can(d, q, 4); }
+bool gs__conv_fused_wide_can(const gs_device *d, const gs_problem *q) { return gs__conv_winograd_wide_can(d, q) && fused_can(d, q, 3); }
+
+/* A weight's transform costs as much as 9 tiles. The blocks of lower_conv_gemm.c run at half speed by x of stride 2. */
+bool gs__conv_fused_pays(const gs_device *d, const gs_problem *q, const gs_variant *v)
+{
+    const gs_conv *c = &q->conv;
+    const winograd g = of(c, v->param, true, 0, 0);
+    const int items = (g.out + FUSED_RESULTS - 1) / FUSED_RESULTS, phases = g.step * g.step;
+    const double mine = (double)phases * g.a2 * (double)g.terms * items * FUSED_RESULTS * (fused_of(&g).tiles + 9);
+
+    return items >= d->info.compute_units && c->xc >= 16 && c->yc >= 16 && mine < gs_problem_flops(q) / 2.0 * (phases > 1 ? 2.0 : 1.0);
+}
+
+gs_status gs__conv_fused(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
+{
+    const gs_conv *c = &q->conv;
+    winograd g = of(c, v->param, true, 0, 0);
+    const fused f = fused_of(&g);
+    const int phases = g.step * g.step, kk = c->kh * c->kw, o_step = c->xc * kk;
+    const bool dx = c->kind == GS_CONV_DX;
+    const int64_t plane = g.a2 * g.terms * f.span;
+    gs_value *t = gs_plan_scratch(p, phases * plane, "winograd x");
+    char *transforms;
+    gs_status st;
+    gs_launch *l;
+
+    g.chunk = f.span;
+    for (int i = 0; i < phases; i++) {
+        winograd one = of(c, v->param, true, i / g.step, i % g.step);
+
+        l = pictures(p, &one, "wino_image", t, a, phases > 1, true, g.in, g.ps * g.ps, 0, f.span, g.h, g.w,
+                     (const int64_t[]){ g.ps, one.top, one.left }, 3);
+        l->args[0].extra = i * plane;
+    }
+    st = gs_kernel_text("winograd.cl", &transforms);
+    if (st != GS_OK) return st;
+    l = gs_launch_new(p, "winograd_fused_cpu.cl", "wino_fused", "-DK=%d -DF=%d -DLANES=16%s -DTILES=%d -DRT=%d -DCB=%d -DPS=%d -DSTEP=%d%s", g.k, g.f,
+                      g.batch ? " -DBATCH=1" : "", f.tiles, f.rt, f.block, g.ps, g.step, dx ? " -DTURN=1" : "");
+    l->before = transforms;
+    gs_launch_out(l, out);
+    gs_launch_in(l, t);
+    gs_launch_in(l, b);
+    ints(l, (const int64_t[]){ g.in, g.out, f.span, g.total, g.rows, g.cols, g.oh, g.ow, dx ? kk : o_step, dx ? o_step : kk, c->ph, c->pw }, 12);
+    gs_launch_grid(l, (size_t)((g.out + FUSED_RESULTS - 1) / FUSED_RESULTS), 1, 1, 1, 1, 1);
+    gs_launch_cost(l, 2.0 * phases * g.a2 * (double)g.pairs * f.tiles, 4.0 * ((double)g.in * g.out * kk + (double)(phases * plane + out->count)));
     return GS_OK;
 }
 

@@ -57,7 +57,7 @@ typedef struct gs_launch {
     const char *file;     /* below cl/, or NULL: generated source of the plan */
     char *kernel;         /* kernel's name */
     char *options;        /* -D... for file kernels */
-    char *before;         /* generated text in front of the file's: an epilogue; NULL: none */
+    char *before;         /* text in front of the file's: an epilogue, another file; NULL: none */
     char *then;           /* the ops of the epilogue, for the printed plan; NULL: none */
     gs_arg args[GS_MAX_ARGS];
     int n_args;

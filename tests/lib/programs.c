@@ -238,7 +238,8 @@ static void large_sum(gs_device *d)
 static void variants(gs_device *d)
 {
     static const struct { const char *use; int k, stride; } form[] = {
-        { "conv/winograd:4", 3, 1 }, { "conv/winograd:4", 4, 2 }, { "conv/winograd:2", 3, 1 }, { "conv/winograd:3", 4, 1 } };
+        { "conv/winograd:4", 3, 1 }, { "conv/winograd:4", 4, 2 }, { "conv/winograd:2", 3, 1 }, { "conv/winograd:3", 4, 1 },
+        { "conv/fused:4", 3, 1 }, { "conv/fused:4", 4, 2 }, { "conv/fused:3", 4, 1 } };
 
     for (size_t i = 0; i < GS_COUNT(form); i++)
         for (int mode = 0; mode < 3; mode++) {
