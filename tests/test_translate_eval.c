@@ -1,7 +1,7 @@
 /* Evaluation of translations: Inception-v3's weights as files, features and their cache, tables of pairs, and the
  * whole on an untrained U-GAT-IT whose figures can be had another way. Distances themselves are tested in
  * test_distances, the network's values in test_golden. */
-#include "lib/testlib.h"
+#include "lib/command.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -404,6 +404,38 @@ static void without_weights(void **state)
 
 /* KID and FID are those of features of the same pictures, taken one by one; the real ones come from the cache the
  * second time, which survives damage. */
+/* The program without weights, after the test above: all figures that need none, how to get weights, no failure; as JSON the advice goes to
+ * stderr. */
+static void program_without_weights(void **state)
+{
+    static const char arguments[] = "eval $D/model.safetensors --folder-a $D/faces/testA --folder-b $D/faces/testA --pairs $D/same.tsv --direction A2B";
+    static const char *const said[] = { "no KID and FID: KID and FID need the weights of Inception-v3, which do not come with Gesso",
+                                        "torchvision.models.inception_v3", "gesso eval RUN --inception inception.safetensors", "GESSO_INCEPTION" };
+    static const char *const figures[] = { "cycle", "identity", "L1", "PSNR", "SSIM" };
+    char json[512];
+    gs_test_result r = gs_test_gesso(dir, "GESSO_INCEPTION=''", arguments);
+    cJSON *got;
+
+    (void)state;
+    if (r.status != 0) fail_msg("%s", r.err);
+    for (size_t i = 0; i < GS_COUNT(said); i++) assert_non_null(strstr(r.out, said[i]));
+    for (size_t i = 0; i < GS_COUNT(figures); i++) assert_non_null(strstr(r.out, figures[i]));
+    assert_null(strstr(r.out, "KID x 100"));
+    gs_test_done(r);
+    snprintf(json, sizeof json, "%s --json", arguments);
+    r = gs_test_gesso(dir, "GESSO_INCEPTION=''", json);
+    assert_int_equal(r.status, 0);
+    for (size_t i = 0; i < GS_COUNT(said); i++) assert_true(strstr(r.err, said[i]) && !strstr(r.out, said[i]));
+    got = cJSON_Parse(r.out);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(got, "inception")));
+    assert_non_null(cJSON_GetObjectItem(cJSON_GetObjectItem(got, "A2B"), "pairs"));
+    cJSON_Delete(got);
+    gs_test_done(r);
+    r = gs_test_gesso(dir, "GESSO_INCEPTION=$D/none.safetensors", arguments); /* a path that leads nowhere is an error, not a silence */
+    assert_true(r.status != 0 && strstr(r.err, "none.safetensors"));
+    gs_test_done(r);
+}
+
 static void with_weights(void **state)
 {
     char *path = write_weights("noise.safetensors", &(variant){ .noise = true }), *model = join("model.safetensors"),
@@ -506,7 +538,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(weights),         cmocka_unit_test(galleries),    cmocka_unit_test(pairs),
-        cmocka_unit_test(without_weights), cmocka_unit_test(with_weights),
+        cmocka_unit_test(without_weights), cmocka_unit_test(program_without_weights),
+        cmocka_unit_test(with_weights),
     };
     int failed;
 
