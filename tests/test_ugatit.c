@@ -2,6 +2,7 @@
 #include "lib/runs.h"
 
 #include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +10,9 @@
 #include "data/heatmap.h"
 #include "data/pictures.h"
 #include "data/shapes.h"
+#include "device/device.h"
 #include "train/metrics.h"
+#include "train/outlook.h"
 #include "train/snapshot.h"
 #include "train/trainer.h"
 
@@ -321,6 +324,87 @@ static void penalty_stopped_and_resumed(void **state)
         assert_ok(gs_test_train(text, name[1], 0, true, budget));
         gs_test_same_file(file[0], file[1]);
     }
+}
+
+/* The part of the work that a line says of a setting, in per cent; -1: there is no such line. */
+static double share_of(const char *text, const char *setting)
+{
+    const char *line = strstr(text, setting);
+    double v = -1;
+
+    if (line) assert_int_equal(sscanf(line + strlen(setting), " %lf %% of the work", &v), 1);
+    return v;
+}
+
+/* After its first steps a long run says when it ends and what cheaper settings would take, by the work planned for them; what is no cheaper is
+ * not named. Sums of all layers' products at 256 x 256 with 64 channels, with 32, and at 128 x 128: 2.143, 0.548 and 0.530 TFLOP. */
+static void outlook(void **state)
+{
+    static const char *const models[] = { "size = 256\nlight = 0", "size = 96\nch = 16\nlight = 1" };
+    gs_device *null;
+
+    (void)state;
+    assert_ok(gs_device_open("null", &null));
+    null->info.memory = (size_t)1 << 40;
+    setenv("TZ", "UTC", 1);
+    tzset();
+    for (size_t i = 0; i < GS_COUNT(models); i++) {
+        gs_setup_memory need;
+        gs_str s = { 0 };
+        gs_setup *setup;
+        char text[256];
+        const char *said;
+
+        snprintf(text, sizeof text, "[model]\nsystem = ugatit\n%s\n", models[i]);
+        assert_ok(gs_setup_parse(text, "text", NULL, 0, &setup));
+        assert_ok(gs_setup_fits(setup, null, &need));
+        gs_outlook(setup, null, &need, 21.9, 999979, 1000000, 1800000000, &s);
+        said = gs_str_c(&s);
+        printf("%s\n", said);
+        assert_non_null(strstr(said, "21.9 s a step: 999 979 steps are left, done about 2027-09-25 19:12 (in 253.5 days)"));
+        assert_non_null(strstr(said, "train.iterations=250000   25.0 % of the work, 63.4 days"));
+        if (i == 0) {
+            const double light = share_of(said, "model.light=1"), narrow = share_of(said, "model.ch=32"), small = share_of(said, "model.size=128");
+
+            assert_true(light > 99 && light < 100 && fabs(narrow - 25.6) < 1 && fabs(small - 24.7) < 1);
+        } else {
+            assert_null(strstr(said, "model."));
+        }
+        gs_str_free(&s);
+        gs_setup_free(setup);
+    }
+    gs_device_close(null);
+}
+
+static void stop_at_second_line(void *user, const char *line)
+{
+    int *lines = user;
+
+    (void)line;
+    if (++*lines == 2) raise(SIGINT);
+}
+
+/* The run itself says it after 20 steps and the first, which may build kernels, when hours are left; and a short one does not. */
+static void outlook_of_a_run(void **state)
+{
+    char *path = gs_test_path("long.ini"), *out = gs_test_path("long"), *log = gs_test_path("long/log.txt"), *other = gs_test_path("whole/log.txt");
+    char root[1024], *text;
+    const char *set[] = { root, "train.iterations=2000000000", "train.log_every=22" };
+    int lines = 0;
+    gs_train_opts o = { .config = path, .set = set, .n_set = 3, .run = out, .line = stop_at_second_line, .user = &lines };
+
+    (void)state;
+    snprintf(root, sizeof root, "data.root=%s/faces", gs_test_dir());
+    gs_test_put("long.ini", tiny, strlen(tiny));
+    assert_fails(gs_train(&o, NULL), GS_ESTOPPED, "after step 23");
+    text = gs_test_slurp(log);
+    assert_non_null(strstr(text, " s a step: 1 999 999 979 steps are left, done about "));
+    assert_non_null(strstr(text, "\n  train.iterations=500000000  25.0 % of the work, "));
+    free(text);
+    text = gs_test_slurp(other);
+    assert_null(strstr(text, "steps are left"));
+    free(text);
+    free(path), free(out), free(log), free(other);
 }
 
 /* A preset fills in what was not given; the run repeats, with pictures of their own for the generators in every second step. */
@@ -689,6 +773,7 @@ int main(void)
         cmocka_unit_test(drawn_shapes),
         cmocka_unit_test(stopped_and_resumed),
         cmocka_unit_test(trained_within_a_budget),
+        cmocka_unit_test(outlook), cmocka_unit_test(outlook_of_a_run),
         cmocka_unit_test(penalty_stopped_and_resumed),
         cmocka_unit_test(preset_of_tensorflow),
         cmocka_unit_test(averaged_weights),

@@ -64,6 +64,7 @@ const cli_command cli_train = {
     .name = "train", .operands = "CONFIG|RUN", .summary = "Trains the networks of a configuration",
     .about = "The run folder is the result: config.ini, metrics.csv and .jsonl, samples/, plots/, checkpoints/, events/ for TensorBoard and log.txt.\n"
              "SIGINT and SIGTERM finish the step, save and end with status 130; --resume goes on, to the same bytes on the same device.\n"
+             "After 20 steps, one that has more than an hour left says when it ends and what cheaper settings would take.\n"
              "CONFIG is an INI file (\"gesso help config\" lists the keys); a RUN stands for its config.ini and is resumed.",
     .min_operands = 1, .max_operands = 1, .options = options, .n_options = (int)GS_COUNT(options), .run = run,
 };

@@ -52,6 +52,10 @@ typedef struct gs_system {
     int n_metrics;               /* at most GS_MAX_METRICS */
     /* Ending of small trained tensors, ".rho": every sample.sample_interval_batches their least, mean and largest values go to rho.csv; NULL: none. */
     const char *watched;
+    /* For runs that will take long: settings "section.key=value" that may mean less work (ends with NULL), and the key of the run's length in steps;
+     * NULL: none. */
+    const char *const *cheaper;
+    const char *length;
 
     /* The keys beside the common ones, and the presets of those that are "auto". */
     const gs_config_row *(*rows)(int *n);

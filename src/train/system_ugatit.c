@@ -14,6 +14,8 @@ typedef struct ugatit {
 
 static const char *const networks[] = { "genA2B.", "genB2A.", "disGA.", "disGB.", "disLA.", "disLB.", NULL };
 
+static const char *const cheaper[] = { "model.light=1", "model.ch=32", "model.size=128", NULL };
+
 static const gs_metric metrics[GS_UGATIT_METRICS] = {
     [GS_UGATIT_G] = { "g_loss", "G loss", GS_METRIC_LOSS },
     [GS_UGATIT_D] = { "d_loss", "D loss", GS_METRIC_LOSS },
@@ -175,6 +177,8 @@ const gs_system gs_system_ugatit = {
     .metrics = metrics,
     .n_metrics = GS_UGATIT_METRICS,
     .watched = ".rho",
+    .cheaper = cheaper,
+    .length = "train.iterations",
     .rows = gs_ugatit_config_rows,
     .presets = presets,
     .open = open_ugatit,

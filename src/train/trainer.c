@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "io/checkpoint.h"
+#include "train/outlook.h"
 #include "train/signals.h"
 #include "train/trainer_int.h"
 
@@ -58,7 +59,7 @@ static gs_status plan_for(gs__run *r, int batch, gs_plan **out)
     if (st == GS_OK) {
         gs_compile_opts opts = gs_setup_compile_opts(r->setup);
 
-        opts.budget = r->step_budget;
+        opts.budget = r->need.step_budget;
         gs__sums_build(g, r->system->n_metrics);
         st = gs_compile(g, r->device, r->store, &opts, &p);
     }
@@ -119,7 +120,6 @@ static gs_status introduce(gs__run *r, const gs_setup_memory *m)
 
 static gs_status prepare(gs__run *r)
 {
-    gs_setup_memory memory;
     bool resume, found = false;
     gs_plan *plan;
     gs_status st = GS_OK;
@@ -127,8 +127,7 @@ static gs_status prepare(gs__run *r)
     TRY(gs__run_configure(r, &resume));
     TRY(open_device(r));
     TRY(gs__run_use_tuning(r, resume));
-    TRY(gs_setup_fits(r->setup, r->device, &memory));
-    r->step_budget = memory.step_budget;
+    TRY(gs_setup_fits(r->setup, r->device, &r->need));
     TRY(r->system->open_data(r->setup->model, r->setup->config));
     TRY(gs__run_enter(r, resume));
     TRY(gs__run_keep_tuning(r));
@@ -138,8 +137,8 @@ static gs_status prepare(gs__run *r)
     if (resume) TRY(gs__state_load(r, &found));
     if (!found && r->system->prime) TRY(r->system->prime(r->setup->model, r->store));
     TRY(gs__report_open(r, resume));
-    TRY(introduce(r, &memory));
-    gs__state_room(r, memory.state);
+    TRY(introduce(r, &r->need));
+    gs__state_room(r, r->need.state);
 done:
     return st;
 }
@@ -196,6 +195,31 @@ static void show_progress(gs__run *r, int images)
     gs__show_progress(&r->show, &p, images);
 }
 
+/* Waits for the steps that are on their way, so that a clock can be read. */
+static gs_status wait_for_steps(gs__run *r)
+{
+    float metrics[GS_MAX_METRICS];
+
+    return gs_plan_fetch(r->plans[0].plan, "metrics", metrics);
+}
+
+/* Once the first steps are timed, of a run that takes long. */
+static gs_status show_outlook(gs__run *r)
+{
+    const int64_t left = r->n_steps - r->at.step;
+    gs_status st = wait_for_steps(r);
+    const double pace = (gs_now() - r->show.start) / GS_OUTLOOK_STEPS;
+    gs_str s = { 0 };
+
+    if (st != GS_OK) return st;
+    if (pace * (double)left < GS_OUTLOOK_LEAST) return GS_OK;
+    gs_outlook(r->setup, r->device, &r->need, pace, left, r->n_steps, time(NULL), &s);
+    gs__show_note(&r->show, gs_str_c(&s));
+    st = gs_run_log(r->dir, "%s", gs_str_c(&s));
+    gs_str_free(&s);
+    return st;
+}
+
 static gs_status loop(gs__run *r)
 {
     const gs_config *c = r->setup->config;
@@ -219,8 +243,13 @@ static gs_status loop(gs__run *r)
         if (every > 0 ? r->at.step % every == 0 : ends) TRY(gs__state_save(r));
         /* The first step of a process waits for drivers that build kernels when they first run: it tells
          * nothing of the rest. */
-        if (r->at.step == first + 1) gs__show_begin_steps(&r->show, r->at.step);
-        else show_progress(r, images);
+        if (r->at.step == first + 1) {
+            TRY(wait_for_steps(r));
+            gs__show_begin_steps(&r->show, r->at.step);
+        } else {
+            show_progress(r, images);
+        }
+        if (r->at.step == first + 1 + GS_OUTLOOK_STEPS) TRY(show_outlook(r));
     }
 done:
     return st;

@@ -28,7 +28,7 @@ typedef struct gs__run {
     gs_store *store;
     gs__step_plan plans[2];  /* for whole batches, and for the last one of an epoch */
     int n_plans;
-    size_t step_budget;      /* of memory, for a step's plan; 0: none */
+    gs_setup_memory need;    /* and work, as planned */
     gs_sampler *sampler;     /* made for the first grid */
     float *grid_z;           /* (n_row, latent): of grids with fixed z */
     int n_row;
