@@ -24,6 +24,7 @@ static const struct { int n, c, h, w, o, k, s, p, dil, g; gs_conv_mode mode; } c
     { 1, 40, 7, 9, 136, 4, 2, 1, 1, 1 },   /* rows not in fours; five strips */
     { 1, 3, 19, 17, 11, 7, 1, 3, 1, 1 },
     { 2, 13, 6, 5, 67, 1, 1, 0, 1, 1 },
+    { 1, 19, 9, 7, 21, 1, 1, 0, 1, 1 },    /* a plain product by weights too */
     { 2, 8, 13, 12, 8, 3, 2, 2, 2, 1 },    /* dilation shares a factor with the stride */
     { 1, 8, 11, 10, 9, 5, 3, 2, 1, 1 },
     { 2, 32, 9, 8, 64, 3, 1, 1, 1, 4 },    /* groups of 8 and 16 */

@@ -112,6 +112,7 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 /* A further algorithm is a row here: `gesso check` and `gesso tune` take it from there. */
 const gs_variant gs__conv_variants[] = {
     { "whole", 0, false, gs__conv_whole_can, gs__conv_whole }, /* one window a picture: a plain product */
+    { "pixel", 0, false, gs__conv_pixel_can, gs__conv_pixel, gs__conv_pixel_pays }, /* windows of one pixel: a product a picture */
     { "few", 0, false, gs__conv_few_can, gs__conv_few },       /* CPUs, few channels on one side */
     { "fused:4", 4, false, gs__conv_fused_can, gs__conv_fused, gs__conv_fused_pays },
     { "fused:3", 3, false, gs__conv_fused_wide_can, gs__conv_fused, gs__conv_fused_pays },

@@ -1,6 +1,6 @@
 /* Convolutions one side of which has few channels, on CPUs: cl/conv_few_cpu.cl. The gradient by a picture and the few
  * results of a stride-1 layer are one kernel (the second is the first with the weights turned round), so are the
- * gradients by weights of both; and a layer whose window is its whole picture is a plain product. */
+ * gradients by weights of both; and layers whose window is their whole picture or one pixel are plain products. */
 #include "plan/lower_int.h"
 
 /* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers */
@@ -58,6 +58,39 @@ gs_status gs__conv_whole(gs_plan *p, const gs_problem *q, const gs_variant *v, g
     else g.m = c->yc, g.n = window, g.k = c->n, g.ta = true, g.lda = c->yc, g.ldb = g.ldc = window;
     /* dw = dy^T x: the product's first operand is dy */
     return c->kind == GS_CONV_DW ? gs_plan_gemm(p, &g, out, b, a) : gs_plan_gemm(p, &g, out, a, b);
+}
+
+/* ---- windows of one pixel ---- */
+
+bool gs__conv_pixel_can(const gs_device *d, const gs_problem *q)
+{
+    const gs_conv *c = &q->conv;
+
+    (void)d;
+    return c->kh == 1 && c->kw == 1 && c->sh == 1 && c->sw == 1 && c->xh == c->yh && c->xw == c->yw && c->ph == 0 && c->pw == 0 && c->groups == 1 &&
+           (c->kind != GS_CONV_DW || c->n == 1); /* a sum over pictures is no product of whole tensors */
+}
+
+/* A product a picture reads weights again for each. Sums of few rows or columns by weights have a better form below. */
+bool gs__conv_pixel_pays(const gs_device *d, const gs_problem *q, const gs_variant *v)
+{
+    const gs_conv *c = &q->conv;
+
+    (void)v;
+    return gs__cpu_forms(&d->info) && (int64_t)c->yh * c->yw >= 256 && !(c->kind == GS_CONV_DW && (c->xc <= FEW || c->yc <= FEW));
+}
+
+gs_status gs__conv_pixel(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
+{
+    const gs_conv *c = &q->conv;
+    const int64_t hw = (int64_t)c->yh * c->yw, x = c->xc * hw, y = c->yc * hw;
+    const bool dx = c->kind == GS_CONV_DX;
+    gs_gemm g = { .m = dx ? c->xc : c->yc, .n = hw, .k = dx ? c->yc : c->xc, .batch = c->n, .ta = dx, .lda = c->xc, .ldb = hw, .ldc = hw,
+                  .stride_b = dx ? y : x, .stride_c = dx ? x : y, .alpha = 1.0f };
+
+    (void)v;
+    if (c->kind == GS_CONV_DW) g = (gs_gemm){ .m = c->yc, .n = c->xc, .k = hw, .batch = 1, .tb = true, .lda = hw, .ldb = hw, .ldc = c->xc, .alpha = 1.0f };
+    return gs_plan_gemm(p, &g, out, b, a); /* y = w x, dx = w^T dy, dw = dy x^T */
 }
 
 /* ---- few channels of the result: few_image ---- */
