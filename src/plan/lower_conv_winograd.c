@@ -67,16 +67,22 @@ static winograd of(const gs_conv *c, int f, bool cpu, int a, int b)
 }
 
 /* What the passes cost, in multiply-adds: products run near the processor's peak, all else at the speed of memory,
- * where an element takes the time of some 30 multiply-adds. */
+ * where an element takes the time of some 30 multiply-adds, or of 4 in pictures that are the lanes. */
 static double cost(const gs_conv *c, int f)
 {
     const winograd g = of(c, f, true, 0, 0);
-    const double all = (double)((g.total + 15) / 16 * 16), pairs = (double)g.pairs, element = 30.0;
+    const double all = (double)((g.total + 15) / 16 * 16), pairs = (double)g.pairs, element = 30.0, pixel = g.batch ? 4.0 : element;
     const bool dw = c->kind == GS_CONV_DW;
     const double weights = pairs * (g.k * g.k + 2.0 * g.a2 * (dw ? (double)((g.total + g.chunk - 1) / g.chunk) : 1.0));
-    const double once = g.a2 * pairs * all + element * (weights + all * (double)(g.terms + g.out) * (2.0 * g.a2 + g.f * g.f));
+    const double pictures = all * (double)(g.terms + g.out) * (2.0 * g.a2 + g.f * g.f);
 
-    return g.step * g.step * once;
+    return g.step * g.step * (g.a2 * pairs * all + element * weights + pixel * pictures);
+}
+
+/* The same of the blocks of lower_conv_gemm.c, which are slower where the phases of a result are by themselves. */
+static double cost_of_blocks(const gs_problem *q)
+{
+    return gs_problem_flops(q) / 2.0 * (q->conv.kind == GS_CONV_DX && q->conv.sh > 1 ? 1.5 : 1.0);
 }
 
 static bool plain(const gs_conv *c) { return !c->no_winograd && c->sh == c->sw && c->kh == c->kw && c->dil == 1 && c->groups == 1; }
@@ -109,7 +115,7 @@ bool gs__conv_winograd_pays(const gs_device *d, const gs_problem *q, const gs_va
     const gs_conv *c = &q->conv;
     const double mine = cost(c, v->param);
 
-    return gs__cpu_forms(&d->info) && c->xc >= 16 && c->yc >= 16 && mine < 0.9 * gs_problem_flops(q) / 2.0 &&
+    return gs__cpu_forms(&d->info) && c->xc >= 16 && c->yc >= 16 && mine < 0.9 * cost_of_blocks(q) &&
            (v->param == 2 || c->kh != 3 || mine < cost(c, 2));
 }
 
@@ -247,7 +253,7 @@ static bool fused_can(const gs_device *d, const gs_problem *q, int f)
 bool gs__conv_fused_can(const gs_device *d, const gs_problem *q) { return gs__conv_winograd_can(d, q) && fused_can(d, q, 4); }
 bool gs__conv_fused_wide_can(const gs_device *d, const gs_problem *q) { return gs__conv_winograd_wide_can(d, q) && fused_can(d, q, 3); }
 
-/* A weight's transform costs as much as 9 tiles. The blocks of lower_conv_gemm.c run at half speed by x of stride 2. */
+/* A weight's transform costs as much as 9 tiles. */
 bool gs__conv_fused_pays(const gs_device *d, const gs_problem *q, const gs_variant *v)
 {
     const gs_conv *c = &q->conv;
@@ -255,7 +261,7 @@ bool gs__conv_fused_pays(const gs_device *d, const gs_problem *q, const gs_varia
     const int items = (g.out + FUSED_RESULTS - 1) / FUSED_RESULTS, phases = g.step * g.step;
     const double mine = (double)phases * g.a2 * (double)g.terms * items * FUSED_RESULTS * (fused_of(&g).tiles + 9);
 
-    return items >= d->info.compute_units && c->xc >= 16 && c->yc >= 16 && mine < gs_problem_flops(q) / 2.0 * (phases > 1 ? 2.0 : 1.0);
+    return items >= d->info.compute_units && c->xc >= 16 && c->yc >= 16 && mine < cost_of_blocks(q);
 }
 
 gs_status gs__conv_fused(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
