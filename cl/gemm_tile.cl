@@ -4,7 +4,8 @@
  * A group of SIDE x SIDE items computes a tile of 4 SIDE x 4 SIDE; each item a block of 4 x 4, whose rows and columns are SIDE
  * apart, so that neighbours read neighbouring words of local memory and write neighbouring elements of C. Elements past the edges are
  * loaded as zeros. Group (x, y, z): columns tile, rows tile, problem.
- * Order of sums: k ascending within blocks of 128 terms, block results added in order; it depends on K only. */
+ * Order of sums: k ascending within blocks of 128 terms, block results added in order; it depends on K only.
+ * With an epilogue (GS_END, and beta 0) results go to it and C is not touched. */
 #ifndef TA
 #define TA 0
 #endif
@@ -22,7 +23,7 @@
 __kernel GS_GROUP(SIDE, SIDE, 1)
 void gemm_tile(__global float *c, const ulong c0, const __global float *a, const ulong a0, const __global float *b, const ulong b0,
                const int m, const int n, const int k, const int lda, const int ldb, const int ldc,
-               const int stride_a, const int stride_b, const int stride_c, const float alpha, const float beta)
+               const int stride_a, const int stride_b, const int stride_c, const float alpha, const float beta GS_END_PARAMS)
 {
     __local float as[DEPTH * ROW], bs[DEPTH * ROW];
     const int lx = get_local_id(0), ly = get_local_id(1), lid = ly * SIDE + lx;
@@ -32,6 +33,8 @@ void gemm_tile(__global float *c, const ulong c0, const __global float *a, const
     c += c0 + (ulong)p * stride_c;
     a += a0 + (ulong)p * stride_a;
     b += b0 + (ulong)p * stride_b;
+    (void)c; /* an epilogue stores elsewhere */
+    GS_END_START
     GS_UNROLL
     for (int t = 0; t < 16; t++) acc[t] = total[t] = 0.0f;
     for (int k0 = 0; k0 < k; k0 += DEPTH) {
@@ -69,9 +72,13 @@ void gemm_tile(__global float *c, const ulong c0, const __global float *a, const
         const int i = i0 + ly + t / 4 * SIDE, j = j0 + lx + t % 4 * SIDE;
 
         if (i < m && j < n) {
+#if GS_END
+            GS_END_CALL(alpha * total[t], p * stride_c + i * ldc + j, j);
+#else
             const ulong at = (ulong)i * ldc + j;
 
             c[at] = beta != 0.0f ? fma(beta, c[at], alpha * total[t]) : alpha * total[t];
+#endif
         }
     }
 }

@@ -136,7 +136,8 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_cse = lists(off, "cse");
     p->off_simplify = lists(off, "simplify");
     p->off_fuse = lists(off, "fuse");
-    p->off_epilogue = p->off_fuse || !lists(opts && opts->on ? opts->on : getenv("GESSO_ON"), "epilogue");
+    p->off_epilogue = p->off_fuse || lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
+                      (gs__cpu_forms(&d->info) && !lists(opts && opts->on ? opts->on : getenv("GESSO_ON"), "epilogue"));
     p->off_inplace = lists(off, "inplace");
     p->off_share = lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");

@@ -233,6 +233,14 @@ gs_status gs__tile_part(gs_plan *p, int64_t depth, int side, int64_t *part)
     return gs_plan_part(p, depth, STEP * BLOCK, BLOCK * step + end, 3 * (ITEM + 1), part);
 }
 
+/* Where the whole sum is one launch's. */
+static bool tile_ends(gs_plan *p, const gs_problem *q, const gs_variant *v)
+{
+    int64_t part;
+
+    return gs__tile_part(p, q->gemm.k, v->param, &part) == GS_OK && part >= q->gemm.k;
+}
+
 /* param: side of the work-group. */
 static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
 {
@@ -257,6 +265,11 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
         gs_launch_grid(l, (size_t)((g->n + tile - 1) / tile), (size_t)((g->m + tile - 1) / tile), (size_t)g->batch,
                        (size_t)side, (size_t)side, 1);
         cost_of(l, &s);
+        if (q->end) {
+            assert(part >= g->k && g->beta == 0.0f);
+            l->args[0].elementwise = true; /* the kernel leaves c alone */
+            gs_launch_end(l, q->end, false);
+        }
     }
     return st;
 }
@@ -268,8 +281,8 @@ const gs_variant gs__gemm_variants[] = {
     { "cpu:4", 4, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "cpu:8", 8, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "driver", 0, false, driver_can, driver_emit },
-    { "tile:16", 16, false, tile16_can, tile_emit },
-    { "tile:8", 8, false, tile8_can, tile_emit },
+    { "tile:16", 16, false, tile16_can, tile_emit, .ends = tile_ends },
+    { "tile:8", 8, false, tile8_can, tile_emit, .ends = tile_ends },
     { NULL },
 };
 
