@@ -204,14 +204,29 @@ static bool weights_can(const gs_conv *c)
     return c->kw <= 11 && weights_of(c, &m);
 }
 
+/* Rows of a run, from most down to more than half of it, with which the fullest of `want` chunks has the fewest. */
+static int even_rows(int n, int high, int most, int want)
+{
+    int best = most, least = 0;
+
+    for (int rows = most; 2 * rows > most; rows--) {
+        const int runs = n * ((high + rows - 1) / rows), chunks = GS_MIN(runs, want), fullest = (runs + chunks - 1) / chunks * rows;
+
+        if (least && fullest >= least) continue;
+        best = rows, least = fullest;
+    }
+    return best;
+}
+
 static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x, gs_value *dy)
 {
     weights m;
     const bool ok = weights_of(c, &m);
     const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)),
               no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
-    const int rows = GS_MIN(m.s.high, GS_MAX(1, 4096 / (no * m.s.wide))), per_picture = (m.s.high + rows - 1) / rows;
-    const int runs = c->n * per_picture, want = (int)GS_MAX(1, 4 * gs_plan_device(p)->compute_units / c->groups);
+    const int want = (int)GS_MAX(1, 4 * gs_plan_device(p)->compute_units / c->groups);
+    const int rows = even_rows(c->n, m.s.high, GS_MIN(m.s.high, GS_MAX(1, 4096 / (no * m.s.wide))), want);
+    const int per_picture = (m.s.high + rows - 1) / rows, runs = c->n * per_picture;
     const int per_chunk = (runs + GS_MIN(runs, want) - 1) / GS_MIN(runs, want),
               chunks = (runs + per_chunk - 1) / per_chunk;
     const int f_rows = (m.s.high - 1) * m.sh + c->kh, length = m.s.wide + (c->kw - 1) / m.sw;
