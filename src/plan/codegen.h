@@ -1,4 +1,4 @@
-/* Private to the code generator: one kernel being written (codegen_expr.c) by its two forms (codegen_map.c, codegen_sum.c). */
+/* Private to the code generator: one kernel being written (codegen_expr.c) by its forms (codegen_map.c, codegen_sum.c, codegen_rows.c). */
 #ifndef GS_PLAN_CODEGEN_H
 #define GS_PLAN_CODEGEN_H
 
@@ -18,6 +18,7 @@ typedef struct gs_access {
     bool out, partial;
     const char *index;      /* how the element is found, instead of by strides (epilogue.c) */
     bool over_kept;         /* SUM: outputs and epilogue reads see the kept dims only */
+    bool in_place;          /* ROWS: an output may take the place of an input, both having this */
 } gs_access;
 
 typedef struct gs_memo { const gs_node *node; gs_vmap map; int var; } gs_memo;
@@ -36,6 +37,9 @@ typedef struct gs_gen {
     int n_vars;
     bool over_kept;                 /* emitting an epilogue */
     char tag[64];                   /* op names, for the kernel's name */
+    struct gs_rows *rows;           /* a launch over rows (codegen_rows.c); NULL: none */
+    gs_str once;                    /* ROWS: loads that are the same for the whole row */
+    int once_var[GEN_MAX_ACCESS];   /* ROWS: by access, 1 + the variable loaded there; 0: none yet */
 } gs_gen;
 
 /* Phase 1: notes every access of the expression of n. */
@@ -64,6 +68,25 @@ void gs__gen_sizes(gs_gen *g, gs_launch *l);
 /* A division and a remainder for each of dims[n-1..1], leaving the rest: sets d<dims[i]> from the int expression `from`. */
 void gs__gen_decode(gs_gen *g, gs_str *s, const char *from, const int *dims, int n);
 bool gs__gen_contiguous(const gs_gen *g, const gs_access *a);
+/* Do statements call functions that take tens of instructions? Those gain by wider vectors than the compiler takes by itself; what waits
+ * for memory does not. */
+bool gs__gen_heavy(const char *statements);
+
+/* A loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
+ * is so: body writes statements that end with t<k>[l] = the value for each, at the element d<dim>. */
+typedef void gs_row_body(gs_gen *g, gs_str *s, void *user);
+typedef struct gs_row_loop {
+    int dim, first, n;
+    uint64_t largest;       /* bit k: the largest of the values of k, which is m<k> at least */
+    gs_row_body *body;
+    void *user;
+} gs_row_loop;
+void gs__gen_row_start(gs_str *s, const gs_row_loop *r);
+void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r);
+void gs__gen_row_total(gs_str *s, const gs_row_loop *r); /* leaves it in s<k> */
+
+/* Of a root of g->unit that another loop or the row made: the variable that holds it, after statements that load it (codegen_rows.c). */
+int gs__rows_read(gs_gen *g, gs_str *s, const gs_node *n);
 double gs__gen_bytes(const gs_gen *g);
 
 #endif

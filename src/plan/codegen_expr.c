@@ -18,6 +18,12 @@ static bool in_register(const gs_gen *g, const gs_node *n, const gs_vmap *m)
            g->p->info[n->id].unit == g->unit && gs__vmap_is_identity(m);
 }
 
+/* A root of the unit, however it is read: a launch over rows has them all at hand. */
+static bool of_row(const gs_gen *g, const gs_node *n)
+{
+    return g->rows && gs__kind(n) != GS_NK_RESHAPE && gs__kind(n) != GS_NK_SOURCE && g->p->info[n->id].root && g->p->info[n->id].unit == g->unit;
+}
+
 static void strides_through(const gs_node *n, const gs_vmap *m, gs_access *a)
 {
     int64_t st[GS_MAX_DIMS];
@@ -64,7 +70,7 @@ static void collect(gs_gen *g, gs_node *n, const gs_vmap *m, bool top)
 {
     const gs_node_kind kind = gs__kind(n);
 
-    if (!top && in_register(g, n, m)) return;
+    if (!top && (in_register(g, n, m) || of_row(g, n))) return;
     if (GS_IS(n, full)) return;
     if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || GS_IS(n, iota) || (!top && g->p->info[n->id].root)) {
         const gs_access a = make_access(g, n, m);
@@ -96,7 +102,7 @@ void gs__gen_collect(gs_gen *g, gs_node *n, bool top)
 
 int gs__gen_output(gs_gen *g, gs_value *v, gs_dtype dtype, const gs_store_at *at)
 {
-    gs_access a = { .value = v, .dtype = dtype, .out = true, .over_kept = g->reduced != 0 };
+    gs_access a = { .value = v, .dtype = dtype, .out = true, .over_kept = g->over_kept };
 
     if (at) {
         a.value = at->value;
@@ -107,7 +113,7 @@ int gs__gen_output(gs_gen *g, gs_value *v, gs_dtype dtype, const gs_store_at *at
         int64_t step = 1;
 
         for (int d = g->iter.rank - 1; d >= 0; d--) {
-            if ((g->reduced >> d & 1) || g->iter.dim[d] == 1) continue;
+            if ((g->over_kept && (g->reduced >> d & 1)) || g->iter.dim[d] == 1) continue;
             a.stride[d] = step;
             step *= g->iter.dim[d];
         }
@@ -273,6 +279,13 @@ static void substitute(gs_str *s, const gs_node *n, const int *var)
     }
 }
 
+static bool same_all_row(const gs_gen *g, const gs_access *a)
+{
+    for (int d = 0; d < g->rank; d++)
+        if (g->red[d] && a->cstride[d]) return false;
+    return true;
+}
+
 int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
 {
     const gs_node_kind kind = gs__kind(n);
@@ -282,6 +295,11 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
 
     for (int i = 0; i < g->n_memo; i++)
         if (g->memo[i].node == n && same_map(&g->memo[i].map, m)) return g->memo[i].var;
+    if (!top && of_row(g, n)) {
+        e.var = gs__rows_read(g, s, n);
+        GS_PUSH(g->memo, g->n_memo, g->cap_memo, e);
+        return e.var;
+    }
     assert((top || !in_register(g, n, m)) && "roots of a unit come in order");
 
     if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || GS_IS(n, iota) ||
@@ -290,6 +308,11 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
         const int i = find_access(g, &a);
 
         assert(i >= 0 && "collected before");
+        if (g->rows && same_all_row(g, &g->a[i])) {
+            if (g->once_var[i]) return g->once_var[i] - 1;
+            s = &g->once;
+            g->once_var[i] = g->n_vars + 1;
+        }
         e.var = g->n_vars++;
         gs_str_printf(s, "    const %s v%d = ", type, e.var);
         if (a.is_index) {
@@ -364,7 +387,7 @@ void gs__gen_pointers(gs_gen *g, gs_launch *l, bool elementwise)
             else gs_launch_out(l, a->value);
             l->args[l->n_args - 1].extra = a->offset;
             l->args[l->n_args - 1].elementwise =
-                elementwise && a->offset == 0 && a->value->count == count && gs__gen_contiguous(g, a);
+                a->in_place || (elementwise && a->offset == 0 && a->value->count == count && gs__gen_contiguous(g, a));
         }
 }
 

@@ -14,9 +14,7 @@
 #define BLOCK 4096    /* elements an item on CPUs */
 #define SHORT 16      /* runs shorter than this are no loop of their own */
 
-/* Do statements call functions that take tens of instructions? Those gain by wider vectors than the compiler takes by itself; what waits
- * for memory does not. */
-static bool calls_functions(const char *statements)
+bool gs__gen_heavy(const char *statements)
 {
     static const char *const calls[] = { "exp(", "exp2(", "expm1(", "log(", "log1p(", "tanh(", "pow(", "sin(", "cos(", "erf(" };
     bool found = false;
@@ -85,7 +83,7 @@ gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape
     gs__gen_head(g, &text, "@", cpu && inner ? "const int rows, const int per, " : "");
     if (!cpu) gs_str_printf(&text, "    const int x = get_group_id(0) * %d + get_local_id(0);\n", GROUP);
     if (cpu) {
-        cpu_loops(g, &text, calls_functions(gs_str_c(&body)));
+        cpu_loops(g, &text, gs__gen_heavy(gs_str_c(&body)));
     } else if (linear) {
         int dims[GS_MAX_DIMS];
 

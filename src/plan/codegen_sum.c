@@ -162,52 +162,105 @@ static void store_partial(gs_str *s, const sum_form *f, const char *value, const
     }
 }
 
+/* Values x of sum k into the accumulator a. */
+static void accumulate(gs_str *s, const gs_row_loop *r, int k, const char *a, const char *x)
+{
+    if (r->largest >> k & 1) gs_str_printf(s, "    %s = %s > %s ? %s : %s;\n", a, x, a, x, a);
+    else gs_str_printf(s, "    %s += %s;\n", a, x);
+}
+
 /* One turn of the loop along a row: `width` values of each prologue side by side, then into the first
  * accumulators. `rest`: fewer are left. */
-static void rows_step(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, int width, bool rest)
+static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, int width, bool rest)
 {
-    const int last = f->n_red ? f->red[f->n_red - 1] : 0;
+    gs_str body = { 0 };
+    char a[32], x[32];
 
-    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float t%d[%d];\n", k, width);
-    put(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", width, last);
+    r->body(g, &body, r->user);
+    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float t%d[%d];\n", k, width);
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n", gs__gen_heavy(gs_str_c(&body)) ? " vectorize_width(16)" : "");
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", width, r->dim);
     if (rest) {
-        for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    t%d[l] = 0.0f;\n", k);
-        gs_str_printf(s, "    if (d%d < end) {\n", last);
+        for (int k = r->first; k < r->first + r->n; k++) {
+            if (r->largest >> k & 1) gs_str_printf(s, "    t%d[l] = m%d;\n", k, k);
+            else gs_str_printf(s, "    t%d[l] = 0.0f;\n", k);
+        }
+        gs_str_printf(s, "    if (d%d < end) {\n", r->dim);
     }
-    prologue(g, s, u, "t", "[l] =");
+    put(s, gs_str_c(&body));
     put(s, rest ? "    }\n    }\n" : "    }\n");
-    for (int k = 0; k < f->sums; k++)
-        for (int c = 0; c < width / LANES; c++) gs_str_printf(s, "    a%d_%d += vload16(%d, t%d);\n", k, c, c, k);
+    gs_str_free(&body);
+    for (int k = r->first; k < r->first + r->n; k++)
+        for (int c = 0; c < width / LANES; c++) {
+            snprintf(a, sizeof a, "a%d_%d", k, c);
+            if (r->largest >> k & 1) gs_str_printf(s, "    const float16 x%d_%d = vload16(%d, t%d);\n", k, c, c, k);
+            if (r->largest >> k & 1) snprintf(x, sizeof x, "x%d_%d", k, c);
+            else snprintf(x, sizeof x, "vload16(%d, t%d)", c, k);
+            accumulate(s, r, k, a, x);
+        }
+}
+
+void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
+{
+    for (int k = r->first; k < r->first + r->n; k++)
+        for (int c = 0; c < CHAINS; c++) {
+            if (r->largest >> k & 1) gs_str_printf(s, "    float16 a%d_%d = (float16)(m%d);\n", k, c, k);
+            else gs_str_printf(s, "    float16 a%d_%d = (float16)(0.0f);\n", k, c);
+        }
 }
 
 /* Sums of vectors, CHAINS of them in turn, since an addition waits for the one before. */
+void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
+{
+    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", CHAINS * LANES, CHAINS * LANES);
+    row_step(g, s, r, CHAINS * LANES, false);
+    gs_str_printf(s, "    }\n    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
+    row_step(g, s, r, LANES, false);
+    put(s, "    }\n    if (j < end) {\n");
+    row_step(g, s, r, LANES, true);
+    put(s, "    }\n");
+}
+
+void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
+{
+    char a[32], x[32];
+
+    for (int k = r->first; k < r->first + r->n; k++) {
+        for (int step = CHAINS / 2; step > 0; step /= 2)
+            for (int c = 0; c < step; c++) {
+                snprintf(a, sizeof a, "a%d_%d", k, c);
+                snprintf(x, sizeof x, "a%d_%d", k, c + step);
+                accumulate(s, r, k, a, x);
+            }
+        if (r->largest >> k & 1) {
+            gs_str_printf(s, "    const float8 e%d = a%d_0.hi > a%d_0.lo ? a%d_0.hi : a%d_0.lo;\n", k, k, k, k, k);
+            gs_str_printf(s, "    const float4 f%d = e%d.hi > e%d.lo ? e%d.hi : e%d.lo;\n", k, k, k, k, k);
+            gs_str_printf(s, "    const float2 h%d = f%d.hi > f%d.lo ? f%d.hi : f%d.lo;\n", k, k, k, k, k);
+            gs_str_printf(s, "    const float s%d = h%d.y > h%d.x ? h%d.y : h%d.x;\n", k, k, k, k, k);
+            continue;
+        }
+        gs_str_printf(s, "    const float8 e%d = a%d_0.lo + a%d_0.hi;\n    const float4 f%d = e%d.lo + e%d.hi;\n", k, k, k, k, k, k);
+        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w);\n", k, k, k, k, k);
+    }
+}
+
+static void row_prologue(gs_gen *g, gs_str *s, void *user) { prologue(g, s, user, "t", "[l] ="); }
+
 static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
 {
     const int last = f->n_red ? f->red[f->n_red - 1] : 0;
     const bool cut_inner = f->n_red == 1;
+    const gs_row_loop r = { .dim = last, .n = f->sums, .body = row_prologue, .user = u };
     int open;
 
-    for (int k = 0; k < f->sums; k++)
-        for (int c = 0; c < CHAINS; c++) gs_str_printf(s, "    float16 a%d_%d = (float16)(0.0f);\n", k, c);
+    gs__gen_row_start(s, &r);
     open = open_loops(s, f, 1);
     gs_str_printf(s, "    int j = %s;\n", cut_inner ? "lo" : "0");
     if (cut_inner) put(s, "    const int end = hi;\n");
     else gs_str_printf(s, "    const int end = n%d;\n", last);
-    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", CHAINS * LANES, CHAINS * LANES);
-    rows_step(g, s, u, f, CHAINS * LANES, false);
-    gs_str_printf(s, "    }\n    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
-    rows_step(g, s, u, f, LANES, false);
-    put(s, "    }\n    if (j < end) {\n");
-    rows_step(g, s, u, f, LANES, true);
-    put(s, "    }\n");
+    gs__gen_row_loop(g, s, &r);
     close_loops(s, open);
-    for (int k = 0; k < f->sums; k++) {
-        for (int step = CHAINS / 2; step > 0; step /= 2)
-            for (int c = 0; c < step; c++) gs_str_printf(s, "    a%d_%d += a%d_%d;\n", k, c, k, c + step);
-        gs_str_printf(s, "    const float8 e%d = a%d_0.lo + a%d_0.hi;\n    const float4 f%d = e%d.lo + e%d.hi;\n", k, k, k, k, k, k);
-        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w);\n", k, k, k, k, k);
-    }
+    gs__gen_row_total(s, &r);
 }
 
 static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)

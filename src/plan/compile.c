@@ -138,6 +138,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_fuse = lists(off, "fuse");
     p->off_epilogue = p->off_fuse || lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
                       (gs__cpu_forms(&d->info) && !lists(opts && opts->on ? opts->on : getenv("GESSO_ON"), "epilogue"));
+    p->off_rows = p->off_fuse || lists(off, "rows");
     p->off_inplace = lists(off, "inplace");
     p->off_share = lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
@@ -150,6 +151,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     TRY(gs__store_add(p->store, g, !p->dry_run));
     TRY(gs__pass_simplify(p));
     TRY(gs__pass_fuse(p));
+    TRY(gs__pass_rows(p));
     TRY(gs__pass_schedule(p));
     TRY(gs__pass_lower(p));
     TRY(place_within(p, opts ? opts->budget : 0));

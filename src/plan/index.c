@@ -52,27 +52,24 @@ void gs__walk_leaves(gs_plan *p, gs_node *n, const gs_vmap *m, bool top, gs_leaf
     for (int i = 0; i < n->n_in; i++) gs__walk_leaves(p, n->in[i], m, false, fn, user);
 }
 
+void gs__root_leaves(gs_plan *p, gs_node *n, bool kernel, gs_leaf_fn *fn, void *user)
+{
+    if (kernel || gs__kind(n) == GS_NK_SUM || gs__kind(n) == GS_NK_KERNEL) {
+        for (int i = 0; i < n->n_in; i++) {
+            const gs_vmap m = gs__vmap_identity(n->in[i]->shape.rank);
+
+            gs__walk_leaves(p, n->in[i], &m, false, fn, user);
+        }
+    } else {
+        const gs_vmap m = gs__vmap_identity(n->shape.rank);
+
+        gs__walk_leaves(p, n, &m, true, fn, user);
+    }
+}
+
 void gs__unit_leaves(gs_plan *p, gs_unit *u, gs_leaf_fn *fn, void *user)
 {
-    for (int r = 0; r < u->n_roots; r++) {
-        gs_node *n = u->roots[r];
-
-        if (gs__kind(n) == GS_NK_SUM) {
-            const gs_vmap m = gs__vmap_identity(n->in[0]->shape.rank);
-
-            gs__walk_leaves(p, n->in[0], &m, false, fn, user);
-        } else if (u->kind == GS_U_KERNEL && r == 0) {
-            for (int i = 0; i < n->n_in; i++) {
-                const gs_vmap m = gs__vmap_identity(n->in[i]->shape.rank);
-
-                gs__walk_leaves(p, n->in[i], &m, false, fn, user);
-            }
-        } else {
-            const gs_vmap m = gs__vmap_identity(n->shape.rank);
-
-            gs__walk_leaves(p, n, &m, true, fn, user);
-        }
-    }
+    for (int r = 0; r < u->n_roots; r++) gs__root_leaves(p, u->roots[r], u->kind == GS_U_KERNEL && r == 0, fn, user);
 }
 
 gs_unit *gs__leaf_unit(gs_plan *p, gs_node *leaf)

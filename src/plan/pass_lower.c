@@ -131,6 +131,7 @@ gs_status gs__pass_lower(gs_plan *p)
         for (int r = 0; r < u->n_roots; r++) make_root_value(p, u->roots[r]);
         if (u->kind == GS_U_EXPR) st = gs__emit_expr(p, u->roots, u->n_roots, u->shape, NULL);
         else if (u->kind == GS_U_SUM) st = gs__emit_sum(p, u);
+        else if (u->kind == GS_U_ROWS) st = gs__emit_rows(p, u);
         else {
             gs_node *n = u->roots[0];
             const gs_op_id id = gs_op_id_of(n->op);

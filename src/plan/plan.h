@@ -1,7 +1,7 @@
 /* The inside of a plan, for src/plan and its tests.
  *
  * compile.c drives the passes: live nodes, identities and merging of equal nodes (pass_simplify.c), grouping of
- * elementwise chains and reductions (pass_fuse.c), their order (pass_schedule.c), lowering of every group to
+ * elementwise chains and reductions (pass_fuse.c), of groups along the same rows (pass_rows.c), their order (pass_schedule.c), lowering of every group to
  * launches (pass_lower.c, lower_*.c, codegen_*.c), placement of values by liveness (pass_memory.c), less memory for
  * more work (pass_remat.c), less work where memory is left (pass_share.c), building and binding (bind.c). variants.c
  * chooses among the ways to compute a product or convolution. run.c replays. print.c prints.

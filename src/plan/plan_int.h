@@ -35,16 +35,17 @@ typedef struct gs_ninfo { /* by node id */
     gs_value *value;
 } gs_ninfo;
 
-typedef enum gs_unit_kind { GS_U_EXPR, GS_U_SUM, GS_U_KERNEL } gs_unit_kind;
+typedef enum gs_unit_kind { GS_U_EXPR, GS_U_SUM, GS_U_KERNEL, GS_U_ROWS } gs_unit_kind;
 
 /* One thing to launch: elementwise roots over one shape; sums over one shape and axes, with elementwise roots over the sums'
- * shape behind them; or one op with its own lowering, a product with elementwise roots of its shape behind it (epilogue.c). */
+ * shape behind them; one op with its own lowering, a product with elementwise roots of its shape behind it (epilogue.c); or units of
+ * the first two kinds, and largest elements, of which each row of a tensor depends on its own row of the others (pass_rows.c). */
 struct gs_unit {
     gs_unit_kind kind;
     int id;
     gs_node **roots;  int n_roots, cap_roots; /* in order of computation */
-    gs_shape shape;           /* of the elementwise roots (SUM: the sums' shape) */
-    gs_shape in_shape;        /* SUM: what is summed */
+    gs_shape shape;           /* of the elementwise roots (SUM, ROWS: the sums' shape) */
+    gs_shape in_shape;        /* SUM, ROWS: what is summed */
     unsigned axes;
     int n_leaves;             /* distinct reads, an upper bound */
     int last_order;           /* largest order among roots */
@@ -70,7 +71,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_epilogue, off_inplace, off_share, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
@@ -131,6 +132,7 @@ gs_node *gs__storage(gs_node *n);
 /* Passes, in order. Each is one file. */
 gs_status gs__pass_simplify(gs_plan *p); /* live nodes, simplification, merging: fills order, info, writes, outputs */
 gs_status gs__pass_fuse(gs_plan *p);     /* roots and units */
+gs_status gs__pass_rows(gs_plan *p);     /* units that go along the same rows become one */
 gs_status gs__pass_schedule(gs_plan *p); /* order of units; which assignments are written in place */
 gs_status gs__pass_lower(gs_plan *p);    /* units to launches */
 gs_status gs__pass_memory(gs_plan *p);   /* lifetimes, in-place, offsets */
@@ -166,6 +168,8 @@ void gs__walk_leaves(gs_plan *p, gs_node *n, const gs_vmap *m, bool top, gs_leaf
 
 /* Calls fn for every leaf that a unit reads. */
 void gs__unit_leaves(gs_plan *p, gs_unit *u, gs_leaf_fn *fn, void *user);
+/* Calls fn for every leaf that a root reads. kernel: it is computed by an op's own kernel. */
+void gs__root_leaves(gs_plan *p, gs_node *n, bool kernel, gs_leaf_fn *fn, void *user);
 /* The unit that computes a leaf's bytes; NULL for sources. */
 gs_unit *gs__leaf_unit(gs_plan *p, gs_node *leaf);
 
@@ -180,6 +184,15 @@ typedef struct gs_store_at { gs_value *value; int64_t offset; int64_t stride[GS_
 gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape shape, const gs_store_at *at);
 gs_status gs__emit_sum(gs_plan *p, gs_unit *u);
 
+/* pass_rows.c, codegen_rows.c. What the roots of a ROWS unit are: as long as the row, made of all of it, or another value a row; and the loop along
+ * the row that computes them, or that they come before. `later`: a later loop reads an element again. */
+typedef enum gs_row_kind { GS_ROW_WIDE, GS_ROW_TOTAL, GS_ROW_SMALL } gs_row_kind;
+typedef struct gs_row_root { gs_row_kind kind; int loop; bool later; } gs_row_root;
+#define GS_ROWS_MAX 32     /* tensors of a launch over rows: its roots, and what it reads */
+#define GS_ROWS_KEEP 4096  /* elements of the longest row that a launch keeps for itself */
+void gs__rows_loops(gs_plan *p, gs_unit *u, gs_row_root *roots);
+gs_status gs__emit_rows(gs_plan *p, gs_unit *u);
+
 /* epilogue.c. Will the kernel that computes n be able to do an epilogue? Asked once a node: gs_ninfo.ends. */
 bool gs__epilogue_can(gs_plan *p, const gs_node *n);
 /* Can an elementwise root be part of the product's epilogue, as far as its operands go? */
@@ -193,11 +206,11 @@ gs_value *gs__epilogue_place(gs_plan *p, const struct gs_epilogue *e, int64_t co
 gs_problem gs__matmul_problem(const gs_node *n);
 gs_problem gs__conv_problem(gs_plan *p, const gs_node *n);
 
-/* Does a root have memory of its own? A product with an epilogue only for those who read it elsewhere. After gs__pass_fuse. */
+/* Does a root have memory of its own? A product with an epilogue, and what goes along rows, only for those who read it elsewhere. After gs__pass_fuse. */
 static inline bool gs__stored(gs_plan *p, const gs_node *n)
 {
     const gs_ninfo *info = gs__info(p, n);
-    const bool ends = info->unit->kind == GS_U_KERNEL && info->unit->n_roots > 1 && info->unit->roots[0] == n;
+    const bool ends = (info->unit->kind == GS_U_KERNEL && info->unit->n_roots > 1 && info->unit->roots[0] == n) || info->unit->kind == GS_U_ROWS;
 
     return info->read_outside || (ends ? info->kept : info->hard);
 }

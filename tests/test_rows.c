@@ -1,0 +1,379 @@
+/* Launches along rows: norms, softmaxes and their gradients in one launch each. Each case is compiled with them and without; outputs must agree to the bit,
+ * since the operations and the order of additions are the same, and with the double reference; the printed plan tells how many launches there are. */
+#include "lib/testlib.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gesso/gesso.h"
+#include "graph/graph.h"
+#include "lib/one_device.h"
+#include "plan/plan_int.h"
+
+enum { INPUTS = 8, OUTPUTS = 8 };
+
+static gs_node *fed(gs_graph *g, gs_shape s)
+{
+    char name[16];
+
+    snprintf(name, sizeof name, "in%d", g->n_inputs);
+    return gs_input(g, name, s, GS_F32);
+}
+
+static void fill(float *x, int64_t n, uint64_t seed)
+{
+    gs_rng r = { .seed = seed };
+
+    for (int64_t i = 0; i < n; i++) x[i] = (float)gs_rng_normal(&r);
+}
+
+static float *feed_of(const gs_graph *g, int i)
+{
+    const int64_t n = gs_shape_count(g->inputs[i].node->shape);
+    float *x = gs_xalloc((size_t)n * sizeof *x);
+
+    fill(x, n, 10 + (uint64_t)i);
+    return x;
+}
+
+static int64_t all_outputs(const gs_graph *g)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < g->n_outputs; i++) n += gs_shape_count(g->outputs[i].node->shape);
+    return n;
+}
+
+/* Runs the graph; all outputs one after the other. */
+static float *run(gs_graph *g, const char *off, char **text)
+{
+    const gs_compile_opts o = { .off = off };
+    float *all = gs_xalloc((size_t)all_outputs(g) * sizeof *all), *at = all;
+    gs_store *s;
+    gs_plan *p;
+
+    assert_ok(gs_store_new(device, 7, &s));
+    assert_ok(gs_compile(g, device, s, &o, &p));
+    for (int step = 0; step < 2; step++) { /* twice: nothing may be left over from the first */
+        for (int i = 0; i < g->n_inputs; i++) {
+            float *x = feed_of(g, i);
+
+            assert_ok(gs_plan_feed(p, g->inputs[i].name, x));
+            free(x);
+        }
+        assert_ok(gs_plan_run(p, 1, 0));
+    }
+    for (int i = 0; i < g->n_outputs; at += gs_shape_count(g->outputs[i++].node->shape)) assert_ok(gs_plan_fetch(p, g->outputs[i].name, at));
+    *text = gs_plan_text(p);
+    gs_plan_free(p);
+    gs_store_free(s);
+    return all;
+}
+
+static void near_reference(gs_graph *g, const float *got, const char *what)
+{
+    gs_ref_feed feeds[INPUTS];
+    double *xd[INPUTS];
+    gs_node *want[OUTPUTS];
+    gs_ref_result ref;
+
+    assert_true(g->n_inputs <= INPUTS && g->n_outputs <= OUTPUTS);
+    for (int i = 0; i < g->n_inputs; i++) {
+        const int64_t n = gs_shape_count(g->inputs[i].node->shape);
+        float *x = feed_of(g, i);
+
+        xd[i] = gs_xalloc((size_t)n * sizeof(double));
+        for (int64_t k = 0; k < n; k++) xd[i][k] = x[k];
+        free(x);
+        feeds[i] = (gs_ref_feed){ g->inputs[i].node, xd[i] };
+    }
+    for (int i = 0; i < g->n_outputs; i++) want[i] = g->outputs[i].node;
+    assert_ok(gs_ref_eval(g, want, g->n_outputs, feeds, g->n_inputs, 1, 0, &ref));
+    for (int i = 0; i < g->n_outputs; i++) {
+        const int64_t n = gs_shape_count(want[i]->shape);
+        const double *r = ref.value[want[i]->id];
+        double worst = 0, scale = 0;
+
+        for (int64_t k = 0; k < n; k++) {
+            worst = fmax(worst, fabs(got[k] - r[k]));
+            scale = fmax(scale, fabs(r[k]));
+        }
+        if (!(worst <= 2e-5 * scale + 1e-6)) fail_msg("%s: output %s is off by %g of %g", what, g->outputs[i].name, worst, scale);
+        got += n;
+    }
+    gs_ref_free(&ref);
+    for (int i = 0; i < g->n_inputs; i++) free(xd[i]);
+}
+
+/* Launches of the printed plan, or those along rows alone. */
+static int launches(const char *text, bool along_rows)
+{
+    int n = 0, i;
+
+    for (const char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        char name[8];
+
+        if (sscanf(line, "%d %7s", &i, name) == 2) n += !along_rows || !strncmp(name, "rows_", 5);
+    }
+    return n;
+}
+
+/* The graph with and without: `total` launches, `rows` of them along rows (total < 0: whatever). exact: equal bits. Frees the graph. */
+static void check_graph(gs_graph *g, int total, int rows, bool exact, const char *what)
+{
+    char *text, *plain;
+    float *got = run(g, "", &text), *want = run(g, "rows", &plain);
+
+    if ((total >= 0 && launches(text, false) != total) || launches(text, true) != rows)
+        fail_msg("%s: %d launches, %d along rows, not %d and %d\n%s", what, launches(text, false), launches(text, true), total, rows, text);
+    assert_int_equal(launches(plain, true), 0);
+    for (int64_t i = 0; i < all_outputs(g) && exact; i++)
+        if (memcmp(&got[i], &want[i], sizeof got[i]))
+            fail_msg("%s: element %d is %.9g along rows, %.9g without\n%s", what, (int)i, (double)got[i], (double)want[i], text);
+    near_reference(g, got, what);
+    free(text);
+    free(plain);
+    free(got);
+    free(want);
+    gs_graph_free(g);
+}
+
+/* Rows enough to fill the device, and some. */
+static int64_t enough(void) { return 4 * GS_MAX(1, gs_device_get_info(device)->compute_units); }
+
+static bool no_rows(void) { return !gs__cpu_forms(gs_device_get_info(device)); }
+
+/* The kernels are OpenCL C, so that every OpenCL device can show that they are right, whichever forms suit it. */
+static int open_for_rows(void **state)
+{
+    const int failed = open_device(state);
+
+    if (failed || strcmp(device->drv->name, "opencl")) return failed; /* others have no wide vectors */
+    device->info.local_is_global = true;
+    device->info.vector_width = GS_MAX(device->info.vector_width, 4);
+    return 0;
+}
+
+/* ---- functions of rows ---- */
+
+typedef gs_node *function(gs_graph *g, gs_node *x);
+
+static gs_node *softmax(gs_graph *g, gs_node *x) { (void)g; return gs_softmax(x, -1); }
+static gs_node *log_softmax(gs_graph *g, gs_node *x) { (void)g; return gs_log_softmax(x, -1); }
+static gs_node *unit_length(gs_graph *g, gs_node *x) { (void)g; return gs_l2_normalize(x, -1, 1e-6); }
+
+/* Attention's: the scores are scaled and masked first, and read by the largest from memory. */
+static gs_node *masked_softmax(gs_graph *g, gs_node *x) { return gs_softmax(gs_add(gs_scale(x, 0.3), fed(g, gs_node_shape(x))), -1); }
+
+static gs_node *layer_norm(gs_graph *g, gs_node *x)
+{
+    const gs_shape s = gs_node_shape(x), e = GS_SHAPE(s.dim[s.rank - 1]);
+    gs_node *w = fed(g, e);
+
+    return gs_layer_norm(x, w, fed(g, e), 1e-5);
+}
+
+/* A residual block's end. */
+static gs_node *residual(gs_graph *g, gs_node *x) { return gs_add(gs_relu(gs_instance_norm(x, NULL, NULL, 1e-5)), fed(g, gs_node_shape(x))); }
+
+static gs_node *instance_norm(gs_graph *g, gs_node *x)
+{
+    const gs_shape c = GS_SHAPE(gs_node_shape(x).dim[1]);
+    gs_node *w = fed(g, c);
+
+    return gs_instance_norm(x, w, fed(g, c), 1e-5);
+}
+
+/* Three means of what was made before: as many loops. */
+static gs_node *three_times(gs_graph *g, gs_node *x)
+{
+    (void)g;
+    for (int i = 0; i < 3; i++) {
+        x = gs_tanh(gs_sub(x, gs_mean(x, GS_AXIS(gs_node_shape(x).rank - 1), true)));
+        x = gs_add(x, gs_sin(x));
+    }
+    return x;
+}
+
+static const struct { const char *name; function *fn; bool picture; } functions[] = {
+    { "softmax", softmax, false },       { "log softmax", log_softmax, false }, { "unit length", unit_length, false },
+    { "masked softmax", masked_softmax, false }, { "layer norm", layer_norm, false }, { "three times", three_times, false },
+    { "residual", residual, true },      { "instance norm", instance_norm, true },
+};
+
+static gs_shape shape_of(bool picture, int64_t rows, int64_t h, int64_t w)
+{
+    return picture ? GS_SHAPE(1, rows, h, w) : h == 1 ? GS_SHAPE(rows, w) : GS_SHAPE(rows, h, w);
+}
+
+static void forward(void **state)
+{
+    static const int lengths[] = { 2, 3, 15, 16, 17, 50, 63, 64, 65, 127, 259 };
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t f = 0; f < GS_COUNT(functions); f++)
+        for (size_t i = 0; i < GS_COUNT(lengths); i++) {
+            gs_graph *g = gs_graph_new();
+            char what[64];
+
+            snprintf(what, sizeof what, "%s of %d", functions[f].name, lengths[i]);
+            gs_output(g, "y", functions[f].fn(g, fed(g, shape_of(functions[f].picture, enough() + i % 4, 1, lengths[i]))));
+            check_graph(g, 1, 1, true, what);
+        }
+}
+
+/* More dims than one on either side of the row's edge. */
+static void more_dims(void **state)
+{
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t f = 0; f < GS_COUNT(functions); f++) {
+        gs_graph *g = gs_graph_new();
+
+        gs_output(g, "y", functions[f].fn(g, fed(g, functions[f].picture ? GS_SHAPE(3, enough(), 5, 13) : GS_SHAPE(enough(), 1, 7, 37))));
+        check_graph(g, 1, 1, true, functions[f].name);
+    }
+}
+
+/* With the gradient of what follows by a product, so that forward and backward must be launches apart; by all parameters: those lie across the rows. */
+static void gradients(void **state)
+{
+    static const struct { int64_t h, w; } size[] = { { 1, 7 }, { 1, 31 }, { 1, 66 }, { 5, 13 } }; /* of two elements a norm has no gradient but rounding */
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t f = 0; f < GS_COUNT(functions); f++)
+        for (size_t i = 0; i < GS_COUNT(size); i++) {
+            const bool picture = functions[f].picture;
+            const int64_t h = picture ? size[i].h : 1, w = size[i].w, rows = enough() + (int64_t)i;
+            gs_graph *g = gs_graph_new();
+            gs_node *x = fed(g, shape_of(picture, rows, h, w)), *y = functions[f].fn(g, x), *loss, *z, *wrt[INPUTS], *grad[INPUTS];
+            char what[64], name[8];
+            const int n = g->n_inputs;
+
+            z = gs_matmul(gs_reshape(y, GS_SHAPE(rows, h * w)), fed(g, GS_SHAPE(h * w, 3)), false, false);
+            loss = gs_sum(gs_square(gs_add(z, fed(g, GS_SHAPE(rows, 3)))), GS_ALL, false);
+            for (int k = 0; k < n; k++) wrt[k] = g->inputs[k].node;
+            gs_grad(loss, wrt, n, grad);
+            for (int k = 0; k < n; k++) {
+                snprintf(name, sizeof name, "d%d", k);
+                gs_output(g, name, grad[k]);
+            }
+            snprintf(what, sizeof what, "gradient of %s of %dx%d", functions[f].name, (int)h, (int)w);
+            check_graph(g, -1, 2, true, what);
+        }
+}
+
+/* ---- what goes along rows, and what does not ---- */
+
+static gs_node *centred(gs_node *x, unsigned axes) { return gs_sub(x, gs_mean(x, axes, true)); }
+
+static void what_fits(void **state)
+{
+    enum { KINDS = 12 };
+    static const struct { const char *what; int rows; bool exact; } kind[KINDS] = {
+        { "too few rows", 0, true },
+        { "columns", 0, true },
+        { "rows in pieces", 0, true },
+        { "rows longer than a cache", 0, true },
+        { "rows longer than a launch keeps", 1, true },
+        { "a sum that is wanted, and an element-by-element result, too", 1, true },
+        { "a row read by another", 0, true },
+        { "the same row read backwards: from its first element", 1, true },
+        { "a vector along half of the row: two loops, another order of additions", 1, false },
+        { "a path that leaves the rows and comes back", 2, true },
+        { "one shape of rows inside another: two loops, too", 1, false },
+        { "through a reshape", 0, true },
+    };
+    const int64_t rows = enough();
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (int i = 0; i < KINDS; i++) {
+        gs_graph *g = gs_graph_new();
+        gs_node *y, *x, *s;
+
+        switch (i) {
+        case 0: y = gs_layer_norm(fed(g, GS_SHAPE(rows - 1, 65)), NULL, NULL, 1e-5); break;
+        case 1: y = centred(fed(g, GS_SHAPE(33, rows + 1)), GS_AXIS(0)); break;
+        case 2: y = centred(fed(g, GS_SHAPE(3, rows, 17)), GS_AXIS(0) | GS_AXIS(2)); break;
+        case 3: y = gs_layer_norm(fed(g, GS_SHAPE(rows, (1 << 18) + 64)), NULL, NULL, 1e-5); break;
+        case 4: y = gs_softmax(fed(g, GS_SHAPE(rows, GS_ROWS_KEEP + 5)), 1); break;
+        case 5:
+            x = fed(g, GS_SHAPE(rows, 61));
+            s = gs_exp(x);
+            gs_output(g, "e", s);
+            gs_output(g, "s", gs_sum(s, GS_AXIS(1), false));
+            y = gs_div(s, gs_sum(s, GS_AXIS(1), true));
+            break;
+        case 6:
+            x = fed(g, GS_SHAPE(rows, rows));
+            y = gs_mul(gs_transpose(x, 0, 1), gs_sum(x, GS_AXIS(1), true)); /* the sum alone is along the rows of x, in a unit of its own */
+            y = gs_mul(gs_transpose(y, 0, 1), gs_sum(x, GS_AXIS(1), true));
+            break;
+        case 7:
+            x = fed(g, GS_SHAPE(rows, 61));
+            y = centred(gs_sub(x, gs_slice(x, 1, 0, 1)), GS_AXIS(1));
+            break;
+        case 8:
+            x = fed(g, GS_SHAPE(1, rows, 9, 33));
+            y = gs_mul(gs_instance_norm(x, NULL, NULL, 1e-5), fed(g, GS_SHAPE(9, 1)));
+            break;
+        case 9:
+            x = gs_layer_norm(fed(g, GS_SHAPE(rows, 33)), NULL, NULL, 1e-5);
+            s = gs_matmul(x, fed(g, GS_SHAPE(33, 33)), false, false);
+            y = gs_layer_norm(gs_add(x, s), NULL, NULL, 1e-5);
+            break;
+        case 10:
+            x = fed(g, GS_SHAPE(rows, 5, 19));
+            y = gs_mul(centred(x, GS_AXIS(2)), gs_sum(gs_square(x), GS_AXIS(1) | GS_AXIS(2), true));
+            break;
+        default:
+            x = fed(g, GS_SHAPE(rows, 60));
+            s = gs_reshape(gs_sum(x, GS_AXIS(1), true), GS_SHAPE(1, rows));
+            y = gs_mul(gs_reshape(x, GS_SHAPE(60, rows)), s);
+            break;
+        }
+        gs_output(g, "y", y);
+        check_graph(g, -1, kind[i].rows, kind[i].exact, kind[i].what);
+    }
+}
+
+/* A result takes the place of a product that nobody reads any more, where element goes to element in the last loop. */
+static void in_place(void **state)
+{
+    const int64_t rows = enough() + 3, length = 83;
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (int i = 0; i < 4; i++) {
+        gs_graph *g = gs_graph_new();
+        const gs_compile_opts o = { .off = "" };
+        gs_node *x = gs_matmul(fed(g, GS_SHAPE(rows, 7)), fed(g, GS_SHAPE(7, length)), false, false), *y;
+        gs_plan *p;
+        gs_plan_stats t;
+
+        if (i == 0) y = gs_softmax(x, 1);
+        else if (i == 1) y = gs_layer_norm(x, NULL, NULL, 1e-5);
+        else if (i == 2) y = gs_reshape(gs_instance_norm(gs_reshape(x, GS_SHAPE(1, rows, 1, length)), NULL, NULL, 1e-5), GS_SHAPE(rows, length));
+        else y = gs_add(centred(x, GS_AXIS(1)), gs_slice(gs_exp(gs_slice(x, 1, 1, 1)), 1, 0, 1)); /* an element of the row is read beside */
+        gs_output(g, "z", gs_matmul(y, fed(g, GS_SHAPE(length, 2)), false, false));
+        assert_ok(gs_compile(g, device, NULL, &o, &p));
+        t = gs_plan_get_stats(p);
+        gs_plan_free(p);
+        if (i < 3) assert_true(t.live_bytes < 2 * 4 * (size_t)(rows * length));
+        check_graph(g, -1, 1, true, "in place");
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forward),   cmocka_unit_test(more_dims), cmocka_unit_test(gradients),
+        cmocka_unit_test(what_fits), cmocka_unit_test(in_place),
+    };
+
+    return cmocka_run_group_tests_name("rows", tests, open_for_rows, close_device);
+}
