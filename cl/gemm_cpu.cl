@@ -205,7 +205,11 @@ static inline void join_row(float *t, const __global float *c, const int step, c
     int q = 0;
 
 #if !TC
-    for (; beta != 0.0f && q + 16 <= cols; q += 16) vstore16(fma((float16)(beta), vload16(0, c + q), alpha * vload16(0, t + q)), 0, t + q);
+    for (; q + 16 <= cols; q += 16) {
+        const float16 v = alpha * *(const float16 *)(t + q);
+
+        *(float16 *)(t + q) = beta != 0.0f ? fma((float16)(beta), LOAD(c + q), v) : v;
+    }
 #endif
     for (; q < cols; q++) t[q] = beta != 0.0f ? fma(beta, c[q * step], alpha * t[q]) : alpha * t[q];
 }
