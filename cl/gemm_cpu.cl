@@ -152,10 +152,10 @@ static inline void lay_a(__local float *rows, const __global float *a, const int
 #endif
 }
 
-/* Lines from..to-1 of what the next panel is made of are on their way to the second-level cache. */
+/* Lines from..to-1 of what the next panel is made of are on their way to the second-level cache. A compiler to SPIR-V has no word for it. */
 static inline void ask(const __global float *b, const int ldb, const int from, const int to)
 {
-#ifdef __clang__
+#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
     for (int i = from; i < to; i++) {
         const ulong s = (ulong)(b + (ulong)i * ldb);
 

@@ -48,7 +48,7 @@ static int64_t all_outputs(const gs_graph *g)
 /* Runs the graph; all outputs one after the other. */
 static float *run(gs_graph *g, const char *off, char **text)
 {
-    const gs_compile_opts o = { .off = off };
+    const gs_compile_opts o = { .off = off, .on = "rows" };
     float *all = gs_xalloc((size_t)all_outputs(g) * sizeof *all), *at = all;
     gs_store *s;
     gs_plan *p;
@@ -350,7 +350,7 @@ static void in_place(void **state)
     if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
     for (int i = 0; i < 4; i++) {
         gs_graph *g = gs_graph_new();
-        const gs_compile_opts o = { .off = "" };
+        const gs_compile_opts o = { .off = "", .on = "rows" };
         gs_node *x = gs_matmul(fed(g, GS_SHAPE(rows, 7)), fed(g, GS_SHAPE(7, length)), false, false), *y;
         gs_plan *p;
         gs_plan_stats t;

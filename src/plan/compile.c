@@ -122,6 +122,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
 {
     gs_plan *p = NULL;
     gs_status st = GS_OK;
+    const char *on = opts && opts->on ? opts->on : getenv("GESSO_ON");
     char *off = NULL;
 
     *out = NULL;
@@ -137,8 +138,9 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_simplify = lists(off, "simplify");
     p->off_fuse = lists(off, "fuse");
     p->off_epilogue = p->off_fuse || lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
-                      (gs__cpu_forms(&d->info) && !lists(opts && opts->on ? opts->on : getenv("GESSO_ON"), "epilogue"));
+                      (gs__cpu_forms(&d->info) && !lists(on, "epilogue"));
     p->off_rows = p->off_fuse || lists(off, "rows");
+    p->short_rows = lists(on, "rows");
     p->off_inplace = lists(off, "inplace");
     p->off_share = lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");

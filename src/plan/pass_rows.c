@@ -4,7 +4,8 @@
  *
  * From each sum along rows the group grows by units that it reads or that read it, as long as all that a member reads of another is of the same row, the
  * group can run as one (no path leads out of it and back), and memory is passed over less often. Only on CPUs, where an item takes whole
- * rows; where there are rows enough for all cores, and not so long that they leave the cache: those of AdaLIN's sums over whole pictures are. */
+ * rows; where there are rows enough for all cores, and not so long that they leave the cache: those of AdaLIN's sums over whole pictures are. Nor do short
+ * rows join whose elements go through exp or the like, as softmax over 50 values: apart, those run over all rows without a gap. */
 #include "plan/plan_int.h"
 
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 
 #define ROW_BYTES (1 << 20) /* of all tensors of a row together: what a core's own cache keeps */
 #define MAX_KEPT 4          /* rows that a launch keeps for itself */
+#define SHORT 256           /* elements: of shorter rows the last vector is mostly masked, and exp and its like cost what they cost for a whole one */
 
 typedef struct group {
     gs_plan *p;
@@ -83,6 +85,33 @@ static bool shape_fits(group *g, gs_unit *u)
     return row_of(u, &whole) == g->axes && gs_shape_equal(whole, g->whole);
 }
 
+static int64_t row_length(const group *g)
+{
+    return gs_shape_count(g->whole) / gs_shape_count(g->totals);
+}
+
+/* Does n, up to what has a value of its own, call a function that takes many operations, for each element of a row? */
+static bool calls(const group *g, gs_node *n, bool top)
+{
+    const gs_node_kind kind = gs__kind(n);
+    bool found = GS_IS(n, exp) || GS_IS(n, log) || GS_IS(n, sin) || GS_IS(n, cos) || GS_IS(n, erf) || GS_IS(n, tanh) || GS_IS(n, sigmoid) ||
+                 GS_IS(n, softplus) || GS_IS(n, pow) || GS_IS(n, powc);
+
+    if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || kind == GS_NK_KERNEL || (!top && gs__info(g->p, n)->root)) return false;
+    found = found && gs_shape_equal(n->shape, g->whole);
+    for (int i = 0; i < n->n_in && !found; i++) found = calls(g, n->in[i], false);
+    return found;
+}
+
+static bool too_short(const group *g, const gs_unit *u)
+{
+    bool found = false;
+
+    if (row_length(g) >= SHORT || g->p->short_rows) return false;
+    for (int r = 0; r < u->n_roots; r++) found = found || calls(g, u->roots[r], true);
+    return found;
+}
+
 /* ---- what is read ---- */
 
 typedef struct walk {
@@ -140,11 +169,6 @@ static void walk_unit(walk *w, gs_unit *u)
         add_wide(w, u->roots[r]);
         gs__root_leaves(w->g->p, u->roots[r], u->kind == GS_U_KERNEL, look, w);
     }
-}
-
-static int64_t row_length(const group *g)
-{
-    return gs_shape_count(g->whole) / gs_shape_count(g->totals);
 }
 
 /* Would u beside the members read rows of theirs only, and no more tensors than fit a kernel and the cache, and fewer than by itself? */
@@ -209,7 +233,7 @@ static void grow(group *g, const uint64_t *taken)
         for (int i = 0; i < p->n_units; i++) {
             gs_unit *u = p->units[i];
 
-            if (gs__bit(taken, i) || is_member(g, u) || !linked(g, u) || !shape_fits(g, u) || !reads_fit(g, u) || !closed(g, u)) continue;
+            if (gs__bit(taken, i) || is_member(g, u) || !linked(g, u) || !shape_fits(g, u) || too_short(g, u) || !reads_fit(g, u) || !closed(g, u)) continue;
             join(g, u);
             more = true;
         }
@@ -367,6 +391,7 @@ gs_status gs__pass_rows(gs_plan *p)
         g.totals = g.whole;
         for (int d = 0; d < g.whole.rank; d++)
             if (g.axes >> d & 1) g.totals.dim[d] = 1;
+        if (too_short(&g, p->units[i])) continue;
         g.members = gs_xalloc(bytes);
         join(&g, p->units[i]);
         grow(&g, taken);
