@@ -368,11 +368,39 @@ static void in_place(void **state)
     }
 }
 
+/* Left to itself a plan joins rows that call exp from 256 elements on, and rows that do not of any length. */
+static void short_rows(void **state)
+{
+    static const struct { int length; bool exp; int total, rows; } want[] = {
+        { 255, true, 3, 1 }, { 256, true, 1, 1 }, { 50, true, 3, 1 }, { 50, false, 1, 1 }, { 3, false, 1, 1 },
+    };
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t i = 0; i < GS_COUNT(want); i++) {
+        const gs_compile_opts o = { .off = "", .on = "", .dry_run = true };
+        gs_graph *g = gs_graph_new();
+        gs_node *x = fed(g, GS_SHAPE(enough() + 3, want[i].length));
+        gs_plan *p;
+        char *text;
+
+        gs_output(g, "y", want[i].exp ? gs_softmax(x, 1) : gs_layer_norm(x, NULL, NULL, 1e-5));
+        assert_ok(gs_compile(g, device, NULL, &o, &p));
+        text = gs_plan_text(p);
+        if (launches(text, false) != want[i].total || launches(text, true) != want[i].rows)
+            fail_msg("%d elements: %d launches, %d along rows, not %d and %d\n%s", want[i].length, launches(text, false), launches(text, true),
+                     want[i].total, want[i].rows, text);
+        free(text);
+        gs_plan_free(p);
+        gs_graph_free(g);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward),   cmocka_unit_test(more_dims), cmocka_unit_test(gradients),
-        cmocka_unit_test(what_fits), cmocka_unit_test(in_place),
+        cmocka_unit_test(what_fits), cmocka_unit_test(in_place), cmocka_unit_test(short_rows),
     };
 
     return cmocka_run_group_tests_name("rows", tests, open_for_rows, close_device);
