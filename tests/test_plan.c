@@ -506,6 +506,41 @@ static void a_refused_graph_leaves_the_store(void **state)
     gs_store_free(s);
 }
 
+/* Stores make initial values in pieces of 4 Mi elements: they are those of the whole. Integers are what was asked for. */
+static void initial_values(void **state)
+{
+    const gs_init inits[] = { { GS_INIT_UNIFORM, -1, 2 }, { GS_INIT_KAIMING_NORMAL, 1, 0 }, { GS_INIT_ORTHOGONAL, 1, 0 }, { GS_INIT_UNIT_NORMAL, 0, 0 } };
+    const gs_shape shapes[] = { GS_SHAPE(1049, 4001), GS_SHAPE((4 << 20) + 1), GS_SHAPE(3, 7), GS_SHAPE(11) };
+    gs_graph *g = gs_graph_new();
+    gs_store *s;
+    int32_t whole[3];
+
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        char name[8];
+
+        snprintf(name, sizeof name, "v%d", i);
+        gs_variable(g, name, shapes[i], GS_F32, inits[i], false);
+    }
+    gs_variable(g, "count", GS_SHAPE(3), GS_I32, (gs_init){ GS_INIT_CONST, 16777217, 0 }, false);
+    ok(gs_store_new(device, 5, &s));
+    ok(gs_store_add(s, g));
+    for (int i = 0; i < 4; i++) {
+        const size_t n = (size_t)gs_shape_count(shapes[i]);
+        float *want = gs_xalloc(n * sizeof *want), *got = gs_xalloc(n * sizeof *got);
+
+        gs_init_fill(g->vars[i], 5, want);
+        ok(gs_store_read(s, i, got));
+        assert_memory_equal(got, want, n * sizeof *got);
+        free(want);
+        free(got);
+    }
+    ok(gs_store_read(s, 4, whole));
+    for (int i = 0; i < 3; i++) assert_int_equal(whole[i], 16777217);
+    gs_graph_free(g);
+    gs_store_free(s);
+}
+
 static void assignments_happen_at_the_end(void **state)
 {
     gs_graph *g = gs_graph_new();
@@ -581,7 +616,7 @@ int main(void)
         cmocka_unit_test(sums_of_very_many_rows),
         cmocka_unit_test(segmented_sums_of_one_picture),
         cmocka_unit_test(outer_products_are_fused),
-        cmocka_unit_test(assignments_happen_at_the_end),
+        cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace),
     };
     const struct CMUnitTest plans[] = {

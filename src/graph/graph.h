@@ -156,6 +156,10 @@ void gs_ref_free(gs_ref_result *r);
 
 /* Initial value of a variable: all its elements, from (seed, name) alone (init.c). */
 void gs_init_fill(const gs_var *v, uint64_t seed, float *out);
+/* The same piece by piece: the next n elements each time. Values of gs_init_whole depend on each other and want one piece. */
+gs_rng gs_init_start(const gs_var *v, uint64_t seed);
+void gs_init_next(const gs_var *v, gs_rng *r, int64_t n, float *out);
+bool gs_init_whole(const gs_var *v);
 
 /* Random elements as the device draws them: element i of stream s at (seed, step): ctr = {i/4, s, step lo,
  * step hi}, key = {seed lo, seed hi}, word w = i % 4. Uniform = (w >> 8) 2^-24; bernoulli = uniform < p;

@@ -63,11 +63,19 @@ static void orthogonal(gs_rng *r, gs_shape s, double gain, float *out)
     free(v);
 }
 
-void gs_init_fill(const gs_var *v, uint64_t seed, float *out)
+bool gs_init_whole(const gs_var *v)
 {
-    const int64_t n = gs_shape_count(v->shape);
+    return v->init.kind == GS_INIT_ORTHOGONAL || v->init.kind == GS_INIT_UNIT_NORMAL;
+}
+
+gs_rng gs_init_start(const gs_var *v, uint64_t seed)
+{
+    return (gs_rng){ .seed = seed, .stream = gs_hash_str(v->name) };
+}
+
+void gs_init_next(const gs_var *v, gs_rng *r, int64_t n, float *out)
+{
     const double a = v->init.a, b = v->init.b;
-    gs_rng r = { .seed = seed, .stream = gs_hash_str(v->name) };
     double fan_in, fan_out, l;
 
     if (v->dtype == GS_I32) { /* constant (gs_variable allows nothing else); the memory holds int32 */
@@ -81,14 +89,21 @@ void gs_init_fill(const gs_var *v, uint64_t seed, float *out)
     case GS_INIT_CONST:
         for (int64_t i = 0; i < n; i++) out[i] = (float)a;
         break;
-    case GS_INIT_UNIFORM: uniform(&r, n, a, b, out); break;
-    case GS_INIT_NORMAL: normal(&r, n, a, b, out); break;
-    case GS_INIT_TORCH_LINEAR: l = 1 / sqrt(a), uniform(&r, n, -l, l, out); break;
-    case GS_INIT_XAVIER_NORMAL: normal(&r, n, 0, a * sqrt(2 / (fan_in + fan_out)), out); break;
-    case GS_INIT_XAVIER_UNIFORM: l = a * sqrt(6 / (fan_in + fan_out)), uniform(&r, n, -l, l, out); break;
-    case GS_INIT_KAIMING_NORMAL: normal(&r, n, 0, a / sqrt(fan_in), out); break;
-    case GS_INIT_KAIMING_UNIFORM: l = a * sqrt(3 / fan_in), uniform(&r, n, -l, l, out); break;
-    case GS_INIT_ORTHOGONAL: orthogonal(&r, v->shape, a, out); break;
-    case GS_INIT_UNIT_NORMAL: unit_normal(&r, n, out); break;
+    case GS_INIT_UNIFORM: uniform(r, n, a, b, out); break;
+    case GS_INIT_NORMAL: normal(r, n, a, b, out); break;
+    case GS_INIT_TORCH_LINEAR: l = 1 / sqrt(a), uniform(r, n, -l, l, out); break;
+    case GS_INIT_XAVIER_NORMAL: normal(r, n, 0, a * sqrt(2 / (fan_in + fan_out)), out); break;
+    case GS_INIT_XAVIER_UNIFORM: l = a * sqrt(6 / (fan_in + fan_out)), uniform(r, n, -l, l, out); break;
+    case GS_INIT_KAIMING_NORMAL: normal(r, n, 0, a / sqrt(fan_in), out); break;
+    case GS_INIT_KAIMING_UNIFORM: l = a * sqrt(3 / fan_in), uniform(r, n, -l, l, out); break;
+    case GS_INIT_ORTHOGONAL: orthogonal(r, v->shape, a, out); break;
+    case GS_INIT_UNIT_NORMAL: unit_normal(r, n, out); break;
     }
+}
+
+void gs_init_fill(const gs_var *v, uint64_t seed, float *out)
+{
+    gs_rng r = gs_init_start(v, seed);
+
+    gs_init_next(v, &r, gs_shape_count(v->shape), out);
 }

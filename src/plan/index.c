@@ -78,3 +78,39 @@ gs_unit *gs__leaf_unit(gs_plan *p, gs_node *leaf)
 
     return gs__kind(s) == GS_NK_SOURCE ? NULL : gs__info(p, s)->unit;
 }
+
+typedef struct reader { gs_plan *p; gs_unit *unit; } reader;
+
+static void run_after(void *user, gs_node *leaf, const gs_vmap *m)
+{
+    const reader *r = user;
+    gs_unit *before = gs__leaf_unit(r->p, leaf);
+
+    (void)m;
+    if (before) gs__unit_after(r->p, r->unit, before);
+}
+
+static void note_read(void *user, gs_node *leaf, const gs_vmap *m)
+{
+    const reader *r = user;
+    gs_unit *u = gs__leaf_unit(r->p, leaf);
+
+    (void)m;
+    if (u && u != r->unit) gs__info(r->p, gs__storage(leaf))->read_outside = true;
+}
+
+void gs__unit_after_reads(gs_plan *p, gs_unit *u)
+{
+    reader r = { p, u };
+
+    gs__unit_leaves(p, u, run_after, &r);
+}
+
+void gs__note_reads(gs_plan *p)
+{
+    for (int i = 0; i < p->n_units; i++) {
+        reader r = { p, p->units[i] };
+
+        gs__unit_leaves(p, p->units[i], note_read, &r);
+    }
+}

@@ -315,26 +315,6 @@ static gs_unit *unit_for_sum(gs_plan *p, gs_node *n, const leafset *s)
     return NULL;
 }
 
-typedef struct reader { gs_plan *p; gs_unit *unit; } reader;
-
-static void run_after(void *user, gs_node *leaf, const gs_vmap *m)
-{
-    const reader *r = user;
-    gs_unit *before = gs__leaf_unit(r->p, leaf);
-
-    (void)m;
-    if (before) gs__unit_after(r->p, r->unit, before);
-}
-
-static void note_read(void *user, gs_node *leaf, const gs_vmap *m)
-{
-    const reader *r = user;
-    gs_unit *u = gs__leaf_unit(r->p, leaf);
-
-    (void)m;
-    if (u && u != r->unit) gs__info(r->p, gs__storage(leaf))->read_outside = true;
-}
-
 gs_status gs__pass_fuse(gs_plan *p)
 {
     int roots = 0;
@@ -362,15 +342,8 @@ gs_status gs__pass_fuse(gs_plan *p)
                 u->axes = (unsigned)n->attr.i[0];
             }
         } else if (kind == GS_NK_KERNEL) {
-            reader r = { p, NULL };
-
-            r.unit = u = unit_new(p, GS_U_KERNEL);
+            u = unit_new(p, GS_U_KERNEL);
             u->shape = n->shape;
-            for (int k = 0; k < n->n_in; k++) { /* any number of operands: not through a leaf set */
-                const gs_vmap m = gs__vmap_identity(n->in[k]->shape.rank);
-
-                gs__walk_leaves(p, n->in[k], &m, false, run_after, &r);
-            }
         } else {
             const gs_vmap m = gs__vmap_identity(n->shape.rank);
 
@@ -382,12 +355,9 @@ gs_status gs__pass_fuse(gs_plan *p)
             }
         }
         unit_add(p, u, n, &s);
+        if (kind == GS_NK_KERNEL) gs__unit_after_reads(p, u); /* any number of operands: not through a leaf set */
     }
-    for (int i = 0; i < p->n_units; i++) {
-        reader r = { p, p->units[i] };
-
-        gs__unit_leaves(p, p->units[i], note_read, &r);
-    }
+    gs__note_reads(p);
     gs_debug(3, "fuse: %d nodes, %d roots, %d units", p->n_order, roots, p->n_units);
     return GS_OK;
 }

@@ -317,26 +317,6 @@ static gs_unit *merge(group *g)
     return u;
 }
 
-typedef struct reader { gs_plan *p; gs_unit *unit; } reader;
-
-static void run_after(void *user, gs_node *leaf, const gs_vmap *m)
-{
-    const reader *r = user;
-    gs_unit *before = gs__leaf_unit(r->p, leaf);
-
-    (void)m;
-    if (before) gs__unit_after(r->p, r->unit, before);
-}
-
-static void note_read(void *user, gs_node *leaf, const gs_vmap *m)
-{
-    const reader *r = user;
-    gs_unit *u = gs__leaf_unit(r->p, leaf);
-
-    (void)m;
-    if (u && u != r->unit) gs__info(r->p, gs__storage(leaf))->read_outside = true;
-}
-
 /* Numbers the units that are left, and finds again what runs before what and who reads whom. */
 static void renumber(gs_plan *p)
 {
@@ -348,12 +328,8 @@ static void renumber(gs_plan *p)
         u->ancestors = gs_arena_alloc(p->arena, (size_t)p->set_words * sizeof *u->ancestors);
         for (int r = 0; r < u->n_roots; r++) gs__info(p, u->roots[r])->read_outside = false;
     }
-    for (int i = 0; i < p->n_units; i++) {
-        reader r = { p, p->units[i] };
-
-        gs__unit_leaves(p, p->units[i], run_after, &r);
-        gs__unit_leaves(p, p->units[i], note_read, &r);
-    }
+    for (int i = 0; i < p->n_units; i++) gs__unit_after_reads(p, p->units[i]);
+    gs__note_reads(p);
 }
 
 /* Rows that later loops read again stay in the launch where they are short, else they are tensors. */

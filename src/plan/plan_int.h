@@ -177,6 +177,10 @@ static inline bool gs__bit(const uint64_t *set, int i) { return set[i / 64] >> (
 static inline void gs__set_bit(uint64_t *set, int i) { set[i / 64] |= 1ull << (i % 64); }
 /* Adds `before` and all that runs before it to what runs before u, and before all that run after u. */
 void gs__unit_after(gs_plan *p, gs_unit *u, gs_unit *before);
+/* The same for all units whose values u reads. */
+void gs__unit_after_reads(gs_plan *p, gs_unit *u);
+/* Marks all values that are read by other units than their own. */
+void gs__note_reads(gs_plan *p);
 
 /* codegen_map.c, codegen_sum.c: launches of an EXPR or SUM unit. A store to a part of a tensor (concat, pad): base offset and strides over the roots' shape;
  * NULL: the root's own value. */

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INIT_PIECE (4 << 20) /* elements */
+
 gs_status gs_store_new(gs_device *d, uint64_t seed, gs_store **out)
 {
     *out = gs_xalloc(sizeof **out);
@@ -50,21 +52,20 @@ gs_status gs_store_write(gs_store *s, int i, const void *src)
     return s->d->drv->write(s->d, s->t[i].buffer, s->t[i].offset, src, bytes_of(s, i));
 }
 
+/* Piece by piece, since the largest tensors are a good part of a host's memory. */
 static gs_status initialise(gs_store *s, int i, const gs_var *v)
 {
-    const size_t n = (size_t)gs_shape_count(v->shape);
-    float *x = gs_try_alloc(n, sizeof *x, v->name);
-    gs_status st;
+    const int64_t n = gs_shape_count(v->shape), most = gs_init_whole(v) ? n : GS_MIN(n, INIT_PIECE);
+    float *x = gs_try_alloc((size_t)most, sizeof *x, v->name);
+    gs_rng r = gs_init_start(v, s->seed);
+    gs_status st = x ? GS_OK : GS_ENOMEM;
 
-    if (!x) return GS_ENOMEM;
-    gs_init_fill(v, s->seed, x);
-    if (v->dtype == GS_I32)
-        for (size_t k = 0; k < n; k++) {
-            const int32_t whole = (int32_t)x[k];
+    for (int64_t at = 0; at < n && st == GS_OK; at += most) {
+        const int64_t piece = GS_MIN(most, n - at);
 
-            memcpy(&x[k], &whole, 4);
-        }
-    st = gs_store_write(s, i, x);
+        gs_init_next(v, &r, piece, x);
+        st = s->d->drv->write(s->d, s->t[i].buffer, s->t[i].offset + 4 * (size_t)at, x, 4 * (size_t)piece);
+    }
     free(x);
     return st;
 }
