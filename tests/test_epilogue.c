@@ -8,25 +8,11 @@
 
 #include "gesso/gesso.h"
 #include "graph/graph.h"
+#include "lib/graphs.h"
 #include "lib/one_device.h"
 #include "plan/plan_int.h"
 
-enum { MOST = 1 << 17, INPUTS = 8 }; /* elements and number of inputs */
-
-static gs_node *fed(gs_graph *g, gs_shape s)
-{
-    char name[16];
-
-    snprintf(name, sizeof name, "in%d", g->n_inputs);
-    return gs_input(g, name, s, GS_F32);
-}
-
-static void fill(float *x, int64_t n, uint64_t seed)
-{
-    gs_rng r = { .seed = seed };
-
-    for (int64_t i = 0; i < n; i++) x[i] = (float)gs_rng_normal(&r);
-}
+enum { MOST = 1 << 17 }; /* elements of an output */
 
 static bool on_cpu(void) { return gs__cpu_forms(gs_device_get_info(device)); }
 
@@ -37,7 +23,7 @@ static const char *own_form(void) { return on_cpu() ? "gemm/cpu:4" : "gemm/tile"
 static float *run(gs_graph *g, const char *on, const char *off, const char *use, int64_t *count, char **text, gs_plan_stats *stats)
 {
     const gs_compile_opts o = { .on = on ? on : "", .off = off ? off : "", .use = use };
-    float *x = gs_xalloc(MOST * sizeof *x), *all = gs_xalloc(8 * MOST * sizeof *all);
+    float *all = gs_xalloc(8 * MOST * sizeof *all);
     gs_store *s;
     gs_plan *p;
 
@@ -45,8 +31,10 @@ static float *run(gs_graph *g, const char *on, const char *off, const char *use,
     assert_ok(gs_compile(g, device, s, &o, &p));
     for (int step = 0; step < 2; step++) { /* twice: nothing may be left over from the first */
         for (int i = 0; i < g->n_inputs; i++) {
-            fill(x, gs_shape_count(g->inputs[i].node->shape), 10 + (uint64_t)i);
+            float *x = graph_feed(g, i);
+
             assert_ok(gs_plan_feed(p, g->inputs[i].name, x));
+            free(x);
         }
         assert_ok(gs_plan_run(p, 1, 0));
     }
@@ -60,45 +48,7 @@ static float *run(gs_graph *g, const char *on, const char *off, const char *use,
     if (stats) *stats = gs_plan_get_stats(p);
     gs_plan_free(p);
     gs_store_free(s);
-    free(x);
     return all;
-}
-
-static void near_reference(gs_graph *g, const float *got, const char *what)
-{
-    gs_ref_feed feeds[INPUTS];
-    double *xd[INPUTS];
-    float *x = gs_xalloc(MOST * sizeof *x);
-    gs_node *want[8];
-    gs_ref_result ref;
-
-    assert_true(g->n_inputs <= INPUTS && g->n_outputs <= 8);
-    for (int i = 0; i < g->n_inputs; i++) {
-        const int64_t n = gs_shape_count(g->inputs[i].node->shape);
-
-        assert_true(n <= MOST);
-        fill(x, n, 10 + (uint64_t)i);
-        xd[i] = gs_xalloc((size_t)n * sizeof(double));
-        for (int64_t k = 0; k < n; k++) xd[i][k] = x[k];
-        feeds[i] = (gs_ref_feed){ g->inputs[i].node, xd[i] };
-    }
-    for (int i = 0; i < g->n_outputs; i++) want[i] = g->outputs[i].node;
-    assert_ok(gs_ref_eval(g, want, g->n_outputs, feeds, g->n_inputs, 1, 0, &ref));
-    for (int i = 0; i < g->n_outputs; i++) {
-        const int64_t n = gs_shape_count(want[i]->shape);
-        const double *r = ref.value[want[i]->id];
-        double worst = 0, scale = 0;
-
-        for (int64_t k = 0; k < n; k++) {
-            worst = fmax(worst, fabs(got[k] - r[k]));
-            scale = fmax(scale, fabs(r[k]));
-        }
-        if (!(worst <= 5e-6 * scale + 1e-7)) fail_msg("%s: output %s is off by %g of %g", what, g->outputs[i].name, worst, scale);
-        got += n;
-    }
-    gs_ref_free(&ref);
-    for (int i = 0; i < g->n_inputs; i++) free(xd[i]);
-    free(x);
 }
 
 /* Launches of the printed plan that do an epilogue. */
@@ -123,7 +73,7 @@ static void check_graph(gs_graph *g, const char *use, int ends, const char *what
     for (int64_t i = 0; i < n; i++)
         if (memcmp(&got[i], &want[i], sizeof got[i]))
             fail_msg("%s: element %d is %.9g with an epilogue, %.9g without\n%s", what, (int)i, (double)got[i], (double)want[i], text);
-    near_reference(g, got, what);
+    graph_near_reference(g, got, 5e-6, 1e-7, what);
     free(text);
     free(plain);
     free(got);
@@ -138,7 +88,7 @@ static gs_node *product(gs_graph *g, int b, int m, int n, int k, bool ta, bool t
     const gs_shape sa = b ? GS_SHAPE(b, ta ? k : m, ta ? m : k) : GS_SHAPE(ta ? k : m, ta ? m : k),
                    sb = b ? GS_SHAPE(b, tb ? n : k, tb ? k : n) : GS_SHAPE(tb ? n : k, tb ? k : n);
 
-    return gs_matmul(fed(g, sa), fed(g, sb), ta, tb);
+    return gs_matmul(graph_fed(g, sa), graph_fed(g, sb), ta, tb);
 }
 
 /* A layer's end: bias by channel, activation. */
@@ -149,7 +99,7 @@ static void layer(const char *use, int b, int m, int n, int k, bool ta, bool tb)
     char what[96];
 
     snprintf(what, sizeof what, "%s: layer %d x %dx%dx%d %c%c", use, b, m, n, k, ta ? 'T' : 'N', tb ? 'T' : 'N');
-    gs_output(g, "y", gs_leaky_relu(gs_add(y, fed(g, GS_SHAPE(n))), 0.2));
+    gs_output(g, "y", gs_leaky_relu(gs_add(y, graph_fed(g, GS_SHAPE(n))), 0.2));
     check_graph(g, use, 1, what);
 }
 
@@ -157,11 +107,11 @@ static void layer(const char *use, int b, int m, int n, int k, bool ta, bool tb)
 static void gradient(const char *use, int b, int m, int n, int k, bool ta, bool tb)
 {
     gs_graph *g = gs_graph_new();
-    gs_node *dy = product(g, b, m, n, k, ta, tb), *y = fed(g, b ? GS_SHAPE(b, m, n) : GS_SHAPE(m, n)), *dx;
+    gs_node *dy = product(g, b, m, n, k, ta, tb), *y = graph_fed(g, b ? GS_SHAPE(b, m, n) : GS_SHAPE(m, n)), *dx;
     char what[96];
 
     snprintf(what, sizeof what, "%s: gradient %d x %dx%dx%d %c%c", use, b, m, n, k, ta ? 'T' : 'N', tb ? 'T' : 'N');
-    dx = gs_mul(gs_mul(dy, gs_affine(gs_step(y), 0.8, 0.2)), fed(g, GS_SCALAR));
+    dx = gs_mul(gs_mul(dy, gs_affine(gs_step(y), 0.8, 0.2)), graph_fed(g, GS_SCALAR));
     gs_output(g, "dx", dx);
     gs_output(g, "more", gs_tanh(gs_scale(gs_add(dx, y), 0.05)));
     check_graph(g, use, 1, what);
@@ -208,7 +158,7 @@ static void presets(void **state)
         char *text, *off;
 
         device->info.local_is_global = cpu;
-        gs_output(g, "y", gs_relu(gs_add(product(g, 0, 33, 20, 17, false, false), fed(g, GS_SHAPE(20)))));
+        gs_output(g, "y", gs_relu(gs_add(product(g, 0, 33, 20, 17, false, false), graph_fed(g, GS_SHAPE(20)))));
         free(run(g, NULL, NULL, "gemm/tile", &n, &text, NULL));
         free(run(g, "epilogue", "epilogue", "gemm/tile", &n, &off, NULL));
         device->info.local_is_global = is_global;
@@ -247,10 +197,10 @@ static void what_fits(void **state)
         y = product(g, 0, 13, 31, 17, false, false);
 
         switch (i) {
-        case 0: z = gs_mul(y, fed(g, GS_SHAPE(13, 1))); break;
-        case 1: z = gs_add(y, gs_transpose(fed(g, GS_SHAPE(31, 13)), 0, 1)); break;
+        case 0: z = gs_mul(y, graph_fed(g, GS_SHAPE(13, 1))); break;
+        case 1: z = gs_add(y, gs_transpose(graph_fed(g, GS_SHAPE(31, 13)), 0, 1)); break;
         case 2: z = gs_mul(y, gs_cast(gs_iota(g, GS_SHAPE(13, 31), 1), GS_F32)); break;
-        case 3: z = gs_add(y, gs_slice(fed(g, GS_SHAPE(1, 62)), 1, 31, 31)); break;
+        case 3: z = gs_add(y, gs_slice(graph_fed(g, GS_SHAPE(1, 62)), 1, 31, 31)); break;
         case 4: z = gs_mul(gs_sigmoid(y), y); break;
         case 5:
             gs_output(g, "sum", gs_sum(gs_square(y), GS_AXIS(0), false));
@@ -269,7 +219,7 @@ static void what_fits(void **state)
 static void statistics_read_the_end(void **state)
 {
     gs_graph *g = gs_graph_new();
-    gs_node *h = gs_add(product(g, 0, 40, 33, 20, false, true), fed(g, GS_SHAPE(33))), *mean, *var;
+    gs_node *h = gs_add(product(g, 0, 40, 33, 20, false, true), graph_fed(g, GS_SHAPE(33))), *mean, *var;
 
     (void)state;
     gs_moments(h, GS_AXIS(0), &mean, &var);

@@ -8,34 +8,9 @@
 
 #include "gesso/gesso.h"
 #include "graph/graph.h"
+#include "lib/graphs.h"
 #include "lib/one_device.h"
 #include "plan/plan_int.h"
-
-enum { INPUTS = 8, OUTPUTS = 8 };
-
-static gs_node *fed(gs_graph *g, gs_shape s)
-{
-    char name[16];
-
-    snprintf(name, sizeof name, "in%d", g->n_inputs);
-    return gs_input(g, name, s, GS_F32);
-}
-
-static void fill(float *x, int64_t n, uint64_t seed)
-{
-    gs_rng r = { .seed = seed };
-
-    for (int64_t i = 0; i < n; i++) x[i] = (float)gs_rng_normal(&r);
-}
-
-static float *feed_of(const gs_graph *g, int i)
-{
-    const int64_t n = gs_shape_count(g->inputs[i].node->shape);
-    float *x = gs_xalloc((size_t)n * sizeof *x);
-
-    fill(x, n, 10 + (uint64_t)i);
-    return x;
-}
 
 static int64_t all_outputs(const gs_graph *g)
 {
@@ -57,7 +32,7 @@ static float *run(gs_graph *g, const char *off, char **text)
     assert_ok(gs_compile(g, device, s, &o, &p));
     for (int step = 0; step < 2; step++) { /* twice: nothing may be left over from the first */
         for (int i = 0; i < g->n_inputs; i++) {
-            float *x = feed_of(g, i);
+            float *x = graph_feed(g, i);
 
             assert_ok(gs_plan_feed(p, g->inputs[i].name, x));
             free(x);
@@ -69,41 +44,6 @@ static float *run(gs_graph *g, const char *off, char **text)
     gs_plan_free(p);
     gs_store_free(s);
     return all;
-}
-
-static void near_reference(gs_graph *g, const float *got, const char *what)
-{
-    gs_ref_feed feeds[INPUTS];
-    double *xd[INPUTS];
-    gs_node *want[OUTPUTS];
-    gs_ref_result ref;
-
-    assert_true(g->n_inputs <= INPUTS && g->n_outputs <= OUTPUTS);
-    for (int i = 0; i < g->n_inputs; i++) {
-        const int64_t n = gs_shape_count(g->inputs[i].node->shape);
-        float *x = feed_of(g, i);
-
-        xd[i] = gs_xalloc((size_t)n * sizeof(double));
-        for (int64_t k = 0; k < n; k++) xd[i][k] = x[k];
-        free(x);
-        feeds[i] = (gs_ref_feed){ g->inputs[i].node, xd[i] };
-    }
-    for (int i = 0; i < g->n_outputs; i++) want[i] = g->outputs[i].node;
-    assert_ok(gs_ref_eval(g, want, g->n_outputs, feeds, g->n_inputs, 1, 0, &ref));
-    for (int i = 0; i < g->n_outputs; i++) {
-        const int64_t n = gs_shape_count(want[i]->shape);
-        const double *r = ref.value[want[i]->id];
-        double worst = 0, scale = 0;
-
-        for (int64_t k = 0; k < n; k++) {
-            worst = fmax(worst, fabs(got[k] - r[k]));
-            scale = fmax(scale, fabs(r[k]));
-        }
-        if (!(worst <= 2e-5 * scale + 1e-6)) fail_msg("%s: output %s is off by %g of %g", what, g->outputs[i].name, worst, scale);
-        got += n;
-    }
-    gs_ref_free(&ref);
-    for (int i = 0; i < g->n_inputs; i++) free(xd[i]);
 }
 
 /* Launches of the printed plan, or those along rows alone. */
@@ -131,7 +71,7 @@ static void check_graph(gs_graph *g, int total, int rows, bool exact, const char
     for (int64_t i = 0; i < all_outputs(g) && exact; i++)
         if (memcmp(&got[i], &want[i], sizeof got[i]))
             fail_msg("%s: element %d is %.9g along rows, %.9g without\n%s", what, (int)i, (double)got[i], (double)want[i], text);
-    near_reference(g, got, what);
+    graph_near_reference(g, got, 2e-5, 1e-6, what);
     free(text);
     free(plain);
     free(got);
@@ -164,25 +104,25 @@ static gs_node *log_softmax(gs_graph *g, gs_node *x) { (void)g; return gs_log_so
 static gs_node *unit_length(gs_graph *g, gs_node *x) { (void)g; return gs_l2_normalize(x, -1, 1e-6); }
 
 /* Attention's: the scores are scaled and masked first, and read by the largest from memory. */
-static gs_node *masked_softmax(gs_graph *g, gs_node *x) { return gs_softmax(gs_add(gs_scale(x, 0.3), fed(g, gs_node_shape(x))), -1); }
+static gs_node *masked_softmax(gs_graph *g, gs_node *x) { return gs_softmax(gs_add(gs_scale(x, 0.3), graph_fed(g, gs_node_shape(x))), -1); }
 
 static gs_node *layer_norm(gs_graph *g, gs_node *x)
 {
     const gs_shape s = gs_node_shape(x), e = GS_SHAPE(s.dim[s.rank - 1]);
-    gs_node *w = fed(g, e);
+    gs_node *w = graph_fed(g, e);
 
-    return gs_layer_norm(x, w, fed(g, e), 1e-5);
+    return gs_layer_norm(x, w, graph_fed(g, e), 1e-5);
 }
 
 /* A residual block's end. */
-static gs_node *residual(gs_graph *g, gs_node *x) { return gs_add(gs_relu(gs_instance_norm(x, NULL, NULL, 1e-5)), fed(g, gs_node_shape(x))); }
+static gs_node *residual(gs_graph *g, gs_node *x) { return gs_add(gs_relu(gs_instance_norm(x, NULL, NULL, 1e-5)), graph_fed(g, gs_node_shape(x))); }
 
 static gs_node *instance_norm(gs_graph *g, gs_node *x)
 {
     const gs_shape c = GS_SHAPE(gs_node_shape(x).dim[1]);
-    gs_node *w = fed(g, c);
+    gs_node *w = graph_fed(g, c);
 
-    return gs_instance_norm(x, w, fed(g, c), 1e-5);
+    return gs_instance_norm(x, w, graph_fed(g, c), 1e-5);
 }
 
 /* Three means of what was made before: as many loops. */
@@ -219,7 +159,7 @@ static void forward(void **state)
             char what[64];
 
             snprintf(what, sizeof what, "%s of %d", functions[f].name, lengths[i]);
-            gs_output(g, "y", functions[f].fn(g, fed(g, shape_of(functions[f].picture, enough() + i % 4, 1, lengths[i]))));
+            gs_output(g, "y", functions[f].fn(g, graph_fed(g, shape_of(functions[f].picture, enough() + i % 4, 1, lengths[i]))));
             check_graph(g, 1, 1, true, what);
         }
 }
@@ -232,7 +172,7 @@ static void more_dims(void **state)
     for (size_t f = 0; f < GS_COUNT(functions); f++) {
         gs_graph *g = gs_graph_new();
 
-        gs_output(g, "y", functions[f].fn(g, fed(g, functions[f].picture ? GS_SHAPE(3, enough(), 5, 13) : GS_SHAPE(enough(), 1, 7, 37))));
+        gs_output(g, "y", functions[f].fn(g, graph_fed(g, functions[f].picture ? GS_SHAPE(3, enough(), 5, 13) : GS_SHAPE(enough(), 1, 7, 37))));
         check_graph(g, 1, 1, true, functions[f].name);
     }
 }
@@ -249,12 +189,12 @@ static void gradients(void **state)
             const bool picture = functions[f].picture;
             const int64_t h = picture ? size[i].h : 1, w = size[i].w, rows = enough() + (int64_t)i;
             gs_graph *g = gs_graph_new();
-            gs_node *x = fed(g, shape_of(picture, rows, h, w)), *y = functions[f].fn(g, x), *loss, *z, *wrt[INPUTS], *grad[INPUTS];
+            gs_node *x = graph_fed(g, shape_of(picture, rows, h, w)), *y = functions[f].fn(g, x), *loss, *z, *wrt[GRAPH_INPUTS], *grad[GRAPH_INPUTS];
             char what[64], name[8];
             const int n = g->n_inputs;
 
-            z = gs_matmul(gs_reshape(y, GS_SHAPE(rows, h * w)), fed(g, GS_SHAPE(h * w, 3)), false, false);
-            loss = gs_sum(gs_square(gs_add(z, fed(g, GS_SHAPE(rows, 3)))), GS_ALL, false);
+            z = gs_matmul(gs_reshape(y, GS_SHAPE(rows, h * w)), graph_fed(g, GS_SHAPE(h * w, 3)), false, false);
+            loss = gs_sum(gs_square(gs_add(z, graph_fed(g, GS_SHAPE(rows, 3)))), GS_ALL, false);
             for (int k = 0; k < n; k++) wrt[k] = g->inputs[k].node;
             gs_grad(loss, wrt, n, grad);
             for (int k = 0; k < n; k++) {
@@ -296,42 +236,42 @@ static void what_fits(void **state)
         gs_node *y, *x, *s;
 
         switch (i) {
-        case 0: y = gs_layer_norm(fed(g, GS_SHAPE(rows - 1, 65)), NULL, NULL, 1e-5); break;
-        case 1: y = centred(fed(g, GS_SHAPE(33, rows + 1)), GS_AXIS(0)); break;
-        case 2: y = centred(fed(g, GS_SHAPE(3, rows, 17)), GS_AXIS(0) | GS_AXIS(2)); break;
-        case 3: y = gs_layer_norm(fed(g, GS_SHAPE(rows, (1 << 18) + 64)), NULL, NULL, 1e-5); break;
-        case 4: y = gs_softmax(fed(g, GS_SHAPE(rows, GS_ROWS_KEEP + 5)), 1); break;
+        case 0: y = gs_layer_norm(graph_fed(g, GS_SHAPE(rows - 1, 65)), NULL, NULL, 1e-5); break;
+        case 1: y = centred(graph_fed(g, GS_SHAPE(33, rows + 1)), GS_AXIS(0)); break;
+        case 2: y = centred(graph_fed(g, GS_SHAPE(3, rows, 17)), GS_AXIS(0) | GS_AXIS(2)); break;
+        case 3: y = gs_layer_norm(graph_fed(g, GS_SHAPE(rows, (1 << 18) + 64)), NULL, NULL, 1e-5); break;
+        case 4: y = gs_softmax(graph_fed(g, GS_SHAPE(rows, GS_ROWS_KEEP + 5)), 1); break;
         case 5:
-            x = fed(g, GS_SHAPE(rows, 61));
+            x = graph_fed(g, GS_SHAPE(rows, 61));
             s = gs_exp(x);
             gs_output(g, "e", s);
             gs_output(g, "s", gs_sum(s, GS_AXIS(1), false));
             y = gs_div(s, gs_sum(s, GS_AXIS(1), true));
             break;
         case 6:
-            x = fed(g, GS_SHAPE(rows, rows));
+            x = graph_fed(g, GS_SHAPE(rows, rows));
             y = gs_mul(gs_transpose(x, 0, 1), gs_sum(x, GS_AXIS(1), true)); /* the sum alone is along the rows of x, in a unit of its own */
             y = gs_mul(gs_transpose(y, 0, 1), gs_sum(x, GS_AXIS(1), true));
             break;
         case 7:
-            x = fed(g, GS_SHAPE(rows, 61));
+            x = graph_fed(g, GS_SHAPE(rows, 61));
             y = centred(gs_sub(x, gs_slice(x, 1, 0, 1)), GS_AXIS(1));
             break;
         case 8:
-            x = fed(g, GS_SHAPE(1, rows, 9, 33));
-            y = gs_mul(gs_instance_norm(x, NULL, NULL, 1e-5), fed(g, GS_SHAPE(9, 1)));
+            x = graph_fed(g, GS_SHAPE(1, rows, 9, 33));
+            y = gs_mul(gs_instance_norm(x, NULL, NULL, 1e-5), graph_fed(g, GS_SHAPE(9, 1)));
             break;
         case 9:
-            x = gs_layer_norm(fed(g, GS_SHAPE(rows, 33)), NULL, NULL, 1e-5);
-            s = gs_matmul(x, fed(g, GS_SHAPE(33, 33)), false, false);
+            x = gs_layer_norm(graph_fed(g, GS_SHAPE(rows, 33)), NULL, NULL, 1e-5);
+            s = gs_matmul(x, graph_fed(g, GS_SHAPE(33, 33)), false, false);
             y = gs_layer_norm(gs_add(x, s), NULL, NULL, 1e-5);
             break;
         case 10:
-            x = fed(g, GS_SHAPE(rows, 5, 19));
+            x = graph_fed(g, GS_SHAPE(rows, 5, 19));
             y = gs_mul(centred(x, GS_AXIS(2)), gs_sum(gs_square(x), GS_AXIS(1) | GS_AXIS(2), true));
             break;
         default:
-            x = fed(g, GS_SHAPE(rows, 60));
+            x = graph_fed(g, GS_SHAPE(rows, 60));
             s = gs_reshape(gs_sum(x, GS_AXIS(1), true), GS_SHAPE(1, rows));
             y = gs_mul(gs_reshape(x, GS_SHAPE(60, rows)), s);
             break;
@@ -351,7 +291,7 @@ static void in_place(void **state)
     for (int i = 0; i < 4; i++) {
         gs_graph *g = gs_graph_new();
         const gs_compile_opts o = { .off = "", .on = "rows" };
-        gs_node *x = gs_matmul(fed(g, GS_SHAPE(rows, 7)), fed(g, GS_SHAPE(7, length)), false, false), *y;
+        gs_node *x = gs_matmul(graph_fed(g, GS_SHAPE(rows, 7)), graph_fed(g, GS_SHAPE(7, length)), false, false), *y;
         gs_plan *p;
         gs_plan_stats t;
 
@@ -359,7 +299,7 @@ static void in_place(void **state)
         else if (i == 1) y = gs_layer_norm(x, NULL, NULL, 1e-5);
         else if (i == 2) y = gs_reshape(gs_instance_norm(gs_reshape(x, GS_SHAPE(1, rows, 1, length)), NULL, NULL, 1e-5), GS_SHAPE(rows, length));
         else y = gs_add(centred(x, GS_AXIS(1)), gs_slice(gs_exp(gs_slice(x, 1, 1, 1)), 1, 0, 1)); /* an element of the row is read beside */
-        gs_output(g, "z", gs_matmul(y, fed(g, GS_SHAPE(length, 2)), false, false));
+        gs_output(g, "z", gs_matmul(y, graph_fed(g, GS_SHAPE(length, 2)), false, false));
         assert_ok(gs_compile(g, device, NULL, &o, &p));
         t = gs_plan_get_stats(p);
         gs_plan_free(p);
@@ -380,7 +320,7 @@ static void short_rows(void **state)
     for (size_t i = 0; i < GS_COUNT(want); i++) {
         const gs_compile_opts o = { .off = "", .on = "", .dry_run = true };
         gs_graph *g = gs_graph_new();
-        gs_node *x = fed(g, GS_SHAPE(enough() + 3, want[i].length));
+        gs_node *x = graph_fed(g, GS_SHAPE(enough() + 3, want[i].length));
         gs_plan *p;
         char *text;
 
