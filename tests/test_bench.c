@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bench/bench_int.h"
 
@@ -331,6 +332,8 @@ static void rounds_are_run_as_asked(void **state)
     }
 }
 
+#define NO_DATA "[model]\nsystem = ugatit\n[data]\nroot = no_such_pictures\n"
+
 static void rounds_refuse_what_they_cannot_run(void **state)
 {
     static const char *const lines[] = {
@@ -343,6 +346,10 @@ static void rounds_refuse_what_they_cannot_run(void **state)
     if (!have_device()) GS_SKIP(gs_last_error());
     assert_fails(rounds("gemm/no_such", "1\n", &said), GS_EUSAGE, "gemm/no_such");
     free(said);
+    assert_ok(gs_file_write("no_data.ini", NO_DATA, strlen(NO_DATA))); /* not the configuration is missing, but what it names */
+    assert_fails(rounds("no_data.ini", "1\n", &said), GS_EIO, "no_such_pictures");
+    free(said);
+    unlink("no_data.ini");
     for (size_t i = 0; i < GS_COUNT(lines); i++) {
         assert_fails(rounds("gemm/64x1x256_nt", lines[i], &said), GS_EUSAGE, "from 1 to 100000");
         assert_string_equal(next_line(said), ""); /* what it is, but no round */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <time.h>
 
 #include "bench/bench_int.h"
@@ -37,7 +38,8 @@ static gs_status prepare(rounds *r, const char *what, cJSON *o)
         cJSON_AddStringToObject(o, "id", what);
         st = gs__steps_open(r->d, what, &r->steps);
         if (st == GS_OK) cJSON_AddNumberToObject(o, "batch", gs__steps_batch(r->steps));
-        if (st == GS_EIO) st = gs_fail(GS_EUSAGE, "bench: no op or model is called \"%.80s\", and it cannot be read as a configuration; "
+        if (st == GS_EIO && access(what, R_OK) != 0) /* not a file of its own that is missing */
+            st = gs_fail(GS_EUSAGE, "bench: no op or model is called \"%.80s\", and it cannot be read as a configuration; "
                                                           "--list shows all", what);
     }
     free(cases);
