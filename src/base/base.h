@@ -61,6 +61,7 @@ void gs_str_printf(gs_str *s, const char *fmt, ...) __attribute__((format(printf
 void gs_str_append(gs_str *s, const void *bytes, size_t n);
 void gs_str_free(gs_str *s);
 const char *gs_str_c(const gs_str *s); /* never NULL */
+bool gs_lists(const char *list, const char *word); /* is word one of "a,b,c"? list may be NULL */
 
 /* Smallest edit distance between a and b, for "did you mean". */
 int gs_edit_distance(const char *a, const char *b);

@@ -144,6 +144,15 @@ const char *gs_bytes_text(char buf[32], double bytes)
     return buf;
 }
 
+bool gs_lists(const char *list, const char *word)
+{
+    const size_t n = strlen(word);
+
+    for (const char *c = list; c && (c = strstr(c, word)); c += n)
+        if ((c == list || c[-1] == ',') && (c[n] == 0 || c[n] == ',')) return true;
+    return false;
+}
+
 const char *gs_count_text(char buf[32], int64_t n)
 {
     uint64_t v = n < 0 ? 0 - (uint64_t)n : (uint64_t)n;

@@ -311,6 +311,7 @@ static gs_status cl_alloc(gs_device *d, size_t bytes, gs_buffer **out)
         return st;
     }
     gs__device_took(d, b->bytes);
+    gs__cl_large_pages(d, b);
     *out = b;
     if (poisoning()) st = write_whole(d, b, 0, NULL, b->bytes);
     if (st != GS_OK) {

@@ -1,4 +1,4 @@
-/* Shared by opencl.c (devices, memory, launches), opencl_program.c (building) and opencl_gemm.c (CLBlast). */
+/* Shared by opencl.c (devices, memory, launches), opencl_program.c (building), opencl_pages.c and opencl_gemm.c (CLBlast). */
 #ifndef GS_DEVICE_OPENCL_INT_H
 #define GS_DEVICE_OPENCL_INT_H
 
@@ -63,6 +63,10 @@ gs_status gs__cl_kernel(gs_device *d, gs_program *p, const char *name, gs_kernel
 void gs__cl_free_kernel(gs_device *d, gs_kernel *k);
 gs_status gs__cl_arg_buffer(gs_kernel *k, int index, gs_buffer *b);
 gs_status gs__cl_arg_value(gs_kernel *k, int index, size_t size, const void *value);
+
+/* opencl_pages.c: asks the system for large pages under a new buffer of a CPU device; it may decline ($GESSO_OFF=pages: not
+ * asked). What the buffer holds is undefined afterwards. */
+void gs__cl_large_pages(gs_device *d, gs_buffer *b);
 
 /* opencl_gemm.c */
 void gs__cl_gemm_close(gs_device *d); /* before the context goes */

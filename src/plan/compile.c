@@ -7,15 +7,6 @@
 #define MAX_TRIES 8
 #define SHARE_STEPS 8
 
-static bool lists(const char *list, const char *pass)
-{
-    const size_t n = strlen(pass);
-
-    for (const char *c = list; c && (c = strstr(c, pass)); c += n)
-        if ((c == list || c[-1] == ',') && (c[n] == 0 || c[n] == ',')) return true;
-    return false;
-}
-
 static gs_status check_fits(const gs_plan *p)
 {
     const gs_device_info *info = gs_plan_device(p);
@@ -134,17 +125,17 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->dry_run = opts && opts->dry_run;
     p->no_winograd = opts && opts->no_winograd;
     off = gs_xstrdup(opts && opts->off ? opts->off : getenv("GESSO_OFF") ? getenv("GESSO_OFF") : "");
-    p->off_cse = lists(off, "cse");
-    p->off_simplify = lists(off, "simplify");
-    p->off_fuse = lists(off, "fuse");
-    p->off_epilogue = p->off_fuse || lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
-                      (gs__cpu_forms(&d->info) && !lists(on, "epilogue"));
-    p->off_rows = p->off_fuse || lists(off, "rows");
-    p->short_rows = lists(on, "rows");
-    p->off_inplace = lists(off, "inplace");
-    p->off_share = lists(off, "share");
+    p->off_cse = gs_lists(off, "cse");
+    p->off_simplify = gs_lists(off, "simplify");
+    p->off_fuse = gs_lists(off, "fuse");
+    p->off_epilogue = p->off_fuse || gs_lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
+                      (gs__cpu_forms(&d->info) && !gs_lists(on, "epilogue"));
+    p->off_rows = p->off_fuse || gs_lists(off, "rows");
+    p->short_rows = gs_lists(on, "rows");
+    p->off_inplace = gs_lists(off, "inplace");
+    p->off_share = gs_lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");
-    p->off_graphs = lists(off, "graphs");
+    p->off_graphs = gs_lists(off, "graphs");
     p->store = store;
     if (!store || p->dry_run) { /* a dry run leaves the caller's store alone */
         TRY(gs_store_new(d, 0, &p->store));
