@@ -88,12 +88,18 @@ static gs_status from_source(gs_cl_device *c, const char *label, const gs_str *t
     return st;
 }
 
+/* Does source call what cl/math_cpu.h has? Most programs do not, and are built without it. */
+static bool calls_math(const char *source)
+{
+    return strstr(source, "exp(") || strstr(source, "tanh(") || strstr(source, "log(") || strstr(source, "log1p(");
+}
+
 gs_status gs__cl_build(gs_device *d, const char *label, const char *source, const char *options, gs_program **out)
 {
     gs_cl_device *c = gs__cl(d);
     gs_status st = GS_OK;
     gs_str text = {0};
-    char *dialect = NULL;
+    char *dialect = NULL, *math = NULL;
     cl_program program = NULL;
     const double start = gs_now();
     const char *how = "cached";
@@ -102,7 +108,10 @@ gs_status gs__cl_build(gs_device *d, const char *label, const char *source, cons
     *out = NULL;
     if (!options) options = "";
     TRY(gs_kernel_text("dialect.h", &dialect));
-    gs_str_printf(&text, "#line 1 \"dialect.h\"\n%s\n#line 1 \"%s\"\n", dialect, label);
+    if (gs__cpu_forms(&d->info) && calls_math(source)) TRY(gs_kernel_text("math_cpu.h", &math));
+    gs_str_printf(&text, "#line 1 \"dialect.h\"\n%s\n", dialect);
+    if (math) gs_str_printf(&text, "#line 1 \"math_cpu.h\"\n%s\n", math);
+    gs_str_printf(&text, "#line 1 \"%s\"\n", label);
     gs_str_append(&text, source, strlen(source));
     gs_debug(4, "---- %s %s\n%s----", label, options, source);
     key = cache_key(d, &text, options);
@@ -119,6 +128,7 @@ gs_status gs__cl_build(gs_device *d, const char *label, const char *source, cons
 done:
     gs_str_free(&text);
     free(dialect);
+    free(math);
     return st;
 }
 

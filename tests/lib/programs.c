@@ -342,7 +342,7 @@ const gs_test_program *gs_test_programs(int *n)
 char *gs_test_program_text(const gs_test_program *p, bool define_options)
 {
     gs_str text = {0};
-    char *dialect;
+    char *dialect, *math = NULL;
 
     for (const char *o = define_options ? p->options : ""; (o = strstr(o, "-D"));) {
         const size_t n = strcspn(o, " ");
@@ -353,9 +353,11 @@ char *gs_test_program_text(const gs_test_program *p, bool define_options)
         o += n;
     }
     assert_ok(gs_kernel_text("dialect.h", &dialect));
-    gs_str_printf(&text, "#line 1 \"dialect.h\"\n%s\n#line 1 \"%s\"\n", dialect, p->label);
+    if (p->cpu) assert_ok(gs_kernel_text("math_cpu.h", &math)); /* as src/device/opencl_program.c */
+    gs_str_printf(&text, "#line 1 \"dialect.h\"\n%s\n#line 1 \"math_cpu.h\"\n%s\n#line 1 \"%s\"\n", dialect, math ? math : "", p->label);
     gs_str_append(&text, p->source, strlen(p->source));
     free(dialect);
+    free(math);
     return text.data;
 }
 
