@@ -169,17 +169,19 @@ static void accumulate(gs_str *s, const gs_row_loop *r, int k, const char *a, co
     else gs_str_printf(s, "    %s += %s;\n", a, x);
 }
 
-/* One turn of the loop along a row: `width` values of each prologue side by side, then into the first
- * accumulators. `rest`: fewer are left. */
-static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, int width, bool rest)
+/* One turn of the loop along a row: a vector of values of each prologue, then into the accumulator whose turn it is. Accumulators change places, which costs
+ * nothing in registers and keeps the text short. `rest`: fewer values are left.
+ * The values are a vector that the loop fills by its elements. An array read by vload16 would do, but PoCL takes that apart into quarters; and the loop must
+ * neither be unrolled before it becomes a vector nor be one of narrower vectors, since a load of what two stores left waits for both. */
+static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, bool rest)
 {
     gs_str body = { 0 };
     char a[32], x[32];
 
     r->body(g, &body, r->user);
-    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float t%d[%d];\n", k, width);
-    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n", gs__gen_heavy(gs_str_c(&body)) ? " vectorize_width(16)" : "");
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", width, r->dim);
+    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", LANES);
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", LANES, r->dim);
     if (rest) {
         for (int k = r->first; k < r->first + r->n; k++) {
             if (r->largest >> k & 1) gs_str_printf(s, "    t%d[l] = m%d;\n", k, k);
@@ -190,14 +192,14 @@ static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, int width, bool
     put(s, gs_str_c(&body));
     put(s, rest ? "    }\n    }\n" : "    }\n");
     gs_str_free(&body);
-    for (int k = r->first; k < r->first + r->n; k++)
-        for (int c = 0; c < width / LANES; c++) {
-            snprintf(a, sizeof a, "a%d_%d", k, c);
-            if (r->largest >> k & 1) gs_str_printf(s, "    const float16 x%d_%d = vload16(%d, t%d);\n", k, c, c, k);
-            if (r->largest >> k & 1) snprintf(x, sizeof x, "x%d_%d", k, c);
-            else snprintf(x, sizeof x, "vload16(%d, t%d)", c, k);
-            accumulate(s, r, k, a, x);
-        }
+    for (int k = r->first; k < r->first + r->n; k++) {
+        gs_str_printf(s, "    const float16 x%d = w%d, y%d = a%d_0;\n", k, k, k, k);
+        for (int c = 0; c < CHAINS - 1; c++) gs_str_printf(s, "    a%d_%d = a%d_%d;\n", k, c, k, c + 1);
+        gs_str_printf(s, "    a%d_%d = y%d;\n", k, CHAINS - 1, k);
+        snprintf(a, sizeof a, "a%d_%d", k, CHAINS - 1);
+        snprintf(x, sizeof x, "x%d", k);
+        accumulate(s, r, k, a, x);
+    }
 }
 
 void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
@@ -212,12 +214,10 @@ void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
 /* Sums of vectors, CHAINS of them in turn, since an addition waits for the one before. */
 void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
 {
-    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", CHAINS * LANES, CHAINS * LANES);
-    row_step(g, s, r, CHAINS * LANES, false);
-    gs_str_printf(s, "    }\n    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
-    row_step(g, s, r, LANES, false);
+    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
+    row_step(g, s, r, false);
     put(s, "    }\n    if (j < end) {\n");
-    row_step(g, s, r, LANES, true);
+    row_step(g, s, r, true);
     put(s, "    }\n");
 }
 
