@@ -38,6 +38,7 @@ typedef struct gs_gen {
     bool over_kept;                 /* emitting an epilogue */
     char tag[64];                   /* op names, for the kernel's name */
     struct gs_rows *rows;           /* a launch over rows (codegen_rows.c); NULL: none */
+    bool side;                      /* ROWS: rows lie side by side, and nothing is the same for all of an item's */
     gs_str once;                    /* ROWS: loads that are the same for the whole row */
     int once_var[GEN_MAX_ACCESS];   /* ROWS: by access, 1 + the variable loaded there; 0: none yet */
 } gs_gen;
@@ -75,6 +76,8 @@ bool gs__gen_heavy(const char *statements);
 /* A loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
  * is so: body writes statements that end with t<k>[l] = the value for each, at the element d<dim>. */
 typedef void gs_row_body(gs_gen *g, gs_str *s, void *user);
+#define GS_LANES 16
+#define GS_CHAINS 4 /* sums of GS_LANES that go on at a time */
 typedef struct gs_row_loop {
     int dim, first, n;
     uint64_t largest;       /* bit k: the largest of the values of k, which is m<k> at least */

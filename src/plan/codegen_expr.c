@@ -308,7 +308,7 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
         const int i = find_access(g, &a);
 
         assert(i >= 0 && "collected before");
-        if (g->rows && same_all_row(g, &g->a[i])) {
+        if (g->rows && !g->side && same_all_row(g, &g->a[i])) {
             if (g->once_var[i]) return g->once_var[i] - 1;
             s = &g->once;
             g->once_var[i] = g->n_vars + 1;

@@ -4,14 +4,19 @@
  * them. What a later loop reads again comes from the tensor or, where that is stored for nobody else, from an array of the launch's own.
  *
  * The result may take the place of an operand: rows do not meet, within the row the last loop writes what it reads, and what is the same for all
- * of a row was read in front of the first. */
+ * of a row was read in front of the first.
+ *
+ * Rows side by side (columns of a matrix) are the lanes of vectors: an item takes some neighbours and goes through the loops for all of them, element after
+ * element; sums and what has one value a row are arrays, b<root>[c] for the row c0 + c. */
 #include "plan/codegen.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 4096 /* elements of short rows that an item takes: a group costs as much as some hundred */
+#define BLOCK 4096           /* elements of short rows that an item takes: a group costs as much as some hundred */
+#define SIDE 64              /* rows side by side that an item takes at most */
+#define SIDE_BYTES (1 << 19) /* of all tensors of an item's rows: half of what a core's own cache keeps */
 
 typedef struct gs_rows {
     gs_unit *u;
@@ -62,10 +67,11 @@ int gs__rows_read(gs_gen *g, gs_str *s, const gs_node *n)
     const int r = index_of(g->rows, n);
     int var;
 
-    if (g->rows->root[r].kind != GS_ROW_WIDE) return g->rows->var[r];
+    if (g->rows->root[r].kind != GS_ROW_WIDE && !g->side) return g->rows->var[r];
     var = g->n_vars++;
     gs_str_printf(s, "    const %s v%d = ", n->dtype == GS_I32 ? "int" : "float", var);
-    element(g, s, r);
+    if (g->rows->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "b%d[c]", r);
+    else element(g, s, r);
     put(s, ";\n");
     return var;
 }
@@ -86,8 +92,10 @@ static void loop_body(gs_gen *g, gs_str *s, void *user)
 
         if (w->root[r].loop != w->loop || w->root[r].kind == GS_ROW_SMALL) continue;
         var = gs__gen_emit(g, s, w->root[r].kind == GS_ROW_WIDE ? n : n->in[0], &m, w->root[r].kind == GS_ROW_WIDE);
-        if (w->root[r].kind == GS_ROW_TOTAL) {
+        if (w->root[r].kind == GS_ROW_TOTAL && !g->side) {
             gs_str_printf(&stores, "    t%d[l] = v%d;\n", w->sum[r], var);
+        } else if (w->root[r].kind == GS_ROW_TOTAL) {
+            gs_str_printf(&stores, "    b%d[c] += v%d;\n", r, var);
         } else if (w->out[r] >= 0 || kept(w, r)) {
             put(&stores, "    ");
             element(g, &stores, r);
@@ -106,10 +114,20 @@ static void store_small(gs_gen *g, gs_str *s, int r)
     gs_str_printf(s, " = v%d;\n", g->rows->var[r]);
 }
 
+/* Statements for every row of an item whose rows lie side by side: the lanes are rows. */
+static void for_all_rows(const gs_gen *g, gs_str *s, const gs_str *body)
+{
+    const char *text = gs_str_c(body);
+
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n", gs__gen_heavy(text) ? " vectorize_width(16)" : "");
+    gs_str_printf(s, "    for (int c = 0; c < w; c++) {\n    const int d%d = c0 + c;\n%s    }\n", g->rank - 1, text);
+}
+
 /* What has one value a row, before the current loop. */
 static void small_roots(gs_gen *g, gs_str *s)
 {
     gs_rows *w = g->rows;
+    gs_str body = { 0 };
 
     g->n_memo = 0;
     g->over_kept = true;
@@ -118,9 +136,13 @@ static void small_roots(gs_gen *g, gs_str *s)
         const gs_vmap m = gs__vmap_identity(n->shape.rank);
 
         if (w->root[r].loop != w->loop || w->root[r].kind != GS_ROW_SMALL) continue;
-        w->var[r] = gs__gen_emit(g, s, n, &m, true);
-        store_small(g, s, r);
+        w->var[r] = gs__gen_emit(g, &body, n, &m, true);
+        if (g->side) gs_str_printf(&body, "    b%d[c] = v%d;\n", r, w->var[r]);
+        store_small(g, &body, r);
     }
+    if (g->side && body.len) for_all_rows(g, s, &body);
+    else put(s, gs_str_c(&body));
+    gs_str_free(&body);
 }
 
 /* The element from which the largest begins is the row's first. */
@@ -137,22 +159,66 @@ static void first_element(gs_gen *g, gs_str *s, int r)
     gs_str_printf(s, "    m%d = v%d;\n    }\n", w->sum[r], gs__gen_emit(g, s, x, &m, false));
 }
 
-static void open_loops(const gs_rows *w, gs_str *s)
+/* Loops over what is summed, but for the last `skip` dims. */
+static void open_loops(const gs_rows *w, gs_str *s, int skip)
 {
-    for (int i = 0; i < w->n_red - 1; i++) gs_str_printf(s, "    for (int d%d = 0; d%d < n%d; d%d++) {\n", w->red[i], w->red[i], w->red[i], w->red[i]);
+    for (int i = 0; i < w->n_red - skip; i++) gs_str_printf(s, "    for (int d%d = 0; d%d < n%d; d%d++) {\n", w->red[i], w->red[i], w->red[i], w->red[i]);
 }
 
-static void close_loops(const gs_rows *w, gs_str *s)
+static void close_loops(const gs_rows *w, gs_str *s, int skip)
 {
-    for (int i = 0; i < w->n_red - 1; i++) put(s, "    }\n");
+    for (int i = 0; i < w->n_red - skip; i++) put(s, "    }\n");
+}
+
+/* The current loop where no sum is taken: along the innermost dim of the row. */
+static void wide_loop(gs_gen *g, gs_str *s)
+{
+    const int inner = g->rank - 1;
+    gs_str body = { 0 };
+
+    loop_body(g, &body, NULL);
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n    for (int d%d = 0; d%d < n%d; d%d++) {\n%s    }\n",
+                  gs__gen_heavy(gs_str_c(&body)) ? " vectorize_width(16)" : "", inner, inner, inner, inner, gs_str_c(&body));
+    gs_str_free(&body);
+}
+
+/* The current loop of one row. */
+static void loop_of_row(gs_gen *g, gs_str *s, const gs_row_loop *l)
+{
+    gs__gen_row_start(s, l);
+    open_loops(g->rows, s, 1);
+    if (l->n) {
+        gs_str_printf(s, "    {\n    int j = 0;\n    const int end = n%d;\n", l->dim);
+        gs__gen_row_loop(g, s, l);
+        put(s, "    }\n");
+    } else {
+        wide_loop(g, s);
+    }
+    close_loops(g->rows, s, 1);
+    gs__gen_row_total(s, l);
+}
+
+/* The current loop of rows side by side: element after element, for all of them. */
+static void loop_of_columns(gs_gen *g, gs_str *s)
+{
+    const gs_rows *w = g->rows;
+    gs_str body = { 0 };
+
+    for (int r = 0; r < w->u->n_roots; r++)
+        if (w->root[r].loop == w->loop && w->root[r].kind == GS_ROW_TOTAL) gs_str_printf(s, "    for (int c = 0; c < w; c++) b%d[c] = 0.0f;\n", r);
+    open_loops(w, s, 0);
+    loop_body(g, &body, NULL);
+    for_all_rows(g, s, &body);
+    close_loops(w, s, 0);
+    gs_str_free(&body);
 }
 
 /* The current loop, and the totals that it leaves. */
 static void row_loop(gs_gen *g, gs_str *s)
 {
     gs_rows *w = g->rows;
-    const int inner = w->red[w->n_red - 1];
-    gs_row_loop l = { .dim = inner, .body = loop_body };
+    gs_row_loop l = { .dim = g->rank - 1, .body = loop_body };
+    gs_str totals = { 0 };
     int wide = 0;
 
     for (int r = 0; r < w->u->n_roots; r++) {
@@ -166,28 +232,18 @@ static void row_loop(gs_gen *g, gs_str *s)
         }
     }
     if (!wide && !l.n) return;
-    gs__gen_row_start(s, &l);
-    open_loops(w, s);
-    if (l.n) {
-        gs_str_printf(s, "    {\n    int j = 0;\n    const int end = n%d;\n", inner);
-        gs__gen_row_loop(g, s, &l);
-        put(s, "    }\n");
-    } else {
-        gs_str body = { 0 };
-
-        loop_body(g, &body, NULL);
-        gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n    for (int d%d = 0; d%d < n%d; d%d++) {\n%s    }\n",
-                      gs__gen_heavy(gs_str_c(&body)) ? " vectorize_width(16)" : "", inner, inner, inner, inner, gs_str_c(&body));
-        gs_str_free(&body);
-    }
-    close_loops(w, s);
-    gs__gen_row_total(s, &l);
+    if (g->side) loop_of_columns(g, s);
+    else loop_of_row(g, s, &l);
     for (int r = 0; r < w->u->n_roots; r++) {
-        if (w->root[r].loop != w->loop || w->root[r].kind != GS_ROW_TOTAL) continue;
+        if (w->root[r].loop != w->loop || w->root[r].kind != GS_ROW_TOTAL || (g->side && w->out[r] < 0)) continue;
         w->var[r] = g->n_vars++;
-        gs_str_printf(s, "    const float v%d = s%d;\n", w->var[r], w->sum[r]);
-        store_small(g, s, r);
+        if (g->side) gs_str_printf(&totals, "    const float v%d = b%d[c];\n", w->var[r], r);
+        else gs_str_printf(&totals, "    const float v%d = s%d;\n", w->var[r], w->sum[r]);
+        store_small(g, &totals, r);
     }
+    if (g->side && totals.len) for_all_rows(g, s, &totals);
+    else put(s, gs_str_c(&totals));
+    gs_str_free(&totals);
 }
 
 static void collect(gs_gen *g)
@@ -237,10 +293,41 @@ static void mark_in_place(gs_gen *g, int64_t count)
             if (g->red[d]) constant = constant && a->cstride[d] == 0;
             else rows = rows && a->cstride[d] == step;
         }
-        a->in_place = (along && !a->over_kept) || (!a->out && constant && rows);
+        a->in_place = (along && !a->over_kept) || (!a->out && constant && rows && !g->side);
     }
     for (int r = 0; r < w->u->n_roots; r++)
         if (w->out[r] >= 0 && (w->root[r].kind != GS_ROW_WIDE || w->root[r].loop != last)) g->a[w->out[r]].in_place = false;
+}
+
+/* How many rows an item takes. */
+static int64_t rows_of_item(const gs_gen *g, int64_t length, int64_t rows)
+{
+    const int64_t want = 4 * GS_MAX(1, gs_plan_device(g->p)->compute_units), side = g->dim[g->rank - 1]; /* items: no core without work */
+    int64_t per = SIDE, bytes = 0;
+
+    if (!g->side) return GS_MAX(1, GS_MIN(GS_MAX(1, BLOCK / length), rows / want));
+    for (int i = 0; i < g->n; i++)
+        if (!g->a[i].is_index && g->a[i].value->count == length * rows) bytes += 4 * length;
+    while (per > GS_LANES && (rows / side * ((side + per - 1) / per) < want || per * bytes > SIDE_BYTES)) per /= 2;
+    return GS_MIN(per, side);
+}
+
+/* The rows of an item: a loop over them, or the first of those side by side, c0, and how many. */
+static void open_item(gs_gen *g, gs_str *s)
+{
+    const gs_rows *w = g->rows;
+
+    if (!g->side) {
+        put(s, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
+        gs__gen_decode(g, s, "row", w->kept, w->n_kept);
+        return;
+    }
+    put(s, "    {\n");
+    gs_str_printf(s, "    const int across = (n%d + per - 1) / per, c0 = (int)get_group_id(0) %% across * per;\n", g->rank - 1);
+    gs_str_printf(s, "    const int w = min(per, n%d - c0);\n", g->rank - 1);
+    gs__gen_decode(g, s, "(int)get_group_id(0) / across", w->kept, w->n_kept - 1);
+    for (int r = 0; r < w->u->n_roots; r++)
+        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d];\n", w->u->roots[r]->dtype == GS_I32 ? "int" : "float", r, SIDE);
 }
 
 gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
@@ -249,9 +336,8 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     gs_rows *w = gs_xalloc(sizeof *w);
     gs_str body = { 0 }, text = { 0 };
     const int64_t length = gs_shape_count(u->in_shape) / gs_shape_count(u->shape);
-    const int64_t want = 4 * GS_MAX(1, gs_plan_device(p)->compute_units), results = gs_shape_count(u->shape);
-    const int64_t per = GS_MAX(1, GS_MIN(GS_MAX(1, BLOCK / length), results / want)); /* but no core without work */
-    int64_t size = 256;
+    const int64_t results = gs_shape_count(u->shape);
+    int64_t size = 256, per, items;
     gs_launch *l;
 
     while (size < length) size *= 4;
@@ -260,6 +346,7 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     g->iter = u->in_shape;
     g->reduced = u->axes;
     g->rows = w;
+    g->side = u->form == GS_ROWS_COLUMNS;
     w->u = u;
     gs__rows_loops(p, u, w->root);
     number_totals(w);
@@ -269,24 +356,26 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
         if (g->red[d]) w->red[w->n_red++] = d;
         else w->kept[w->n_kept++] = d;
     }
+    per = rows_of_item(g, length, results);
+    items = (results + per - 1) / per;
+    if (g->side) items = results / g->dim[g->rank - 1] * ((g->dim[g->rank - 1] + per - 1) / per);
     mark_in_place(g, gs_shape_count(u->in_shape));
 
     for (w->loop = 0; w->loop <= w->n_loops; w->loop++) {
         small_roots(g, &body);
         row_loop(g, &body);
     }
-    gs__gen_head(g, &text, "@", "const int rows, const int per, ");
-    put(&text, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
-    gs__gen_decode(g, &text, "row", w->kept, w->n_kept);
+    gs__gen_head(g, &text, "@", g->side ? "const int per, " : "const int rows, const int per, ");
+    open_item(g, &text);
     for (int r = 0; r < u->n_roots; r++)
         if (kept(w, r)) gs_str_printf(&text, "    %s row%d[%d];\n", u->roots[r]->dtype == GS_I32 ? "int" : "float", r, (int)size);
     gs_str_printf(&text, "%s%s    }\n}\n\n", gs_str_c(&g->once), gs_str_c(&body));
     l = gs__launch_generated(p, gs__gen_add(g, "rows", gs_str_c(&text)));
     gs__gen_pointers(g, l, false);
-    gs_launch_int(l, results);
+    if (!g->side) gs_launch_int(l, results);
     gs_launch_int(l, per);
     gs__gen_sizes(g, l);
-    gs_launch_grid(l, (size_t)((results + per - 1) / per), 1, 1, 1, 1, 1);
+    gs_launch_grid(l, (size_t)items, 1, 1, 1, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));
     gs_str_free(&text);
     gs_str_free(&body);

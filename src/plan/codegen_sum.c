@@ -14,8 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES 16
-#define CHAINS 4         /* sums of LANES that go on at a time */
 #define COLUMNS 64
 #define GROUP 64
 #define MAX_Y 65535      /* CUDA's bound on groups along y */
@@ -79,7 +77,7 @@ static gs_status choose(gs_gen *g, sum_form *f)
         f->segments = (int)GS_MAX(1, GS_MIN(GS_MIN(want / tasks, work / MIN_SEGMENT), len));
     }
     f->segment_len = div_up(len, f->segments);
-    if (f->rows && f->n_red == 1) f->segment_len = div_up(f->segment_len, LANES) * LANES;
+    if (f->rows && f->n_red == 1) f->segment_len = div_up(f->segment_len, GS_LANES) * GS_LANES;
     f->segments = (int)div_up(len, f->segment_len);
     return f->cpu ? GS_OK : shorten(g, f, len);
 }
@@ -180,8 +178,8 @@ static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, bool rest)
 
     r->body(g, &body, r->user);
     for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
-    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", LANES);
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", LANES, r->dim);
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", GS_LANES);
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", GS_LANES, r->dim);
     if (rest) {
         for (int k = r->first; k < r->first + r->n; k++) {
             if (r->largest >> k & 1) gs_str_printf(s, "    t%d[l] = m%d;\n", k, k);
@@ -194,9 +192,9 @@ static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, bool rest)
     gs_str_free(&body);
     for (int k = r->first; k < r->first + r->n; k++) {
         gs_str_printf(s, "    const float16 x%d = w%d, y%d = a%d_0;\n", k, k, k, k);
-        for (int c = 0; c < CHAINS - 1; c++) gs_str_printf(s, "    a%d_%d = a%d_%d;\n", k, c, k, c + 1);
-        gs_str_printf(s, "    a%d_%d = y%d;\n", k, CHAINS - 1, k);
-        snprintf(a, sizeof a, "a%d_%d", k, CHAINS - 1);
+        for (int c = 0; c < GS_CHAINS - 1; c++) gs_str_printf(s, "    a%d_%d = a%d_%d;\n", k, c, k, c + 1);
+        gs_str_printf(s, "    a%d_%d = y%d;\n", k, GS_CHAINS - 1, k);
+        snprintf(a, sizeof a, "a%d_%d", k, GS_CHAINS - 1);
         snprintf(x, sizeof x, "x%d", k);
         accumulate(s, r, k, a, x);
     }
@@ -205,16 +203,16 @@ static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, bool rest)
 void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
 {
     for (int k = r->first; k < r->first + r->n; k++)
-        for (int c = 0; c < CHAINS; c++) {
+        for (int c = 0; c < GS_CHAINS; c++) {
             if (r->largest >> k & 1) gs_str_printf(s, "    float16 a%d_%d = (float16)(m%d);\n", k, c, k);
             else gs_str_printf(s, "    float16 a%d_%d = (float16)(0.0f);\n", k, c);
         }
 }
 
-/* Sums of vectors, CHAINS of them in turn, since an addition waits for the one before. */
+/* Sums of vectors, GS_CHAINS of them in turn, since an addition waits for the one before. */
 void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
 {
-    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", LANES, LANES);
+    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", GS_LANES, GS_LANES);
     row_step(g, s, r, false);
     put(s, "    }\n    if (j < end) {\n");
     row_step(g, s, r, true);
@@ -226,7 +224,7 @@ void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
     char a[32], x[32];
 
     for (int k = r->first; k < r->first + r->n; k++) {
-        for (int step = CHAINS / 2; step > 0; step /= 2)
+        for (int step = GS_CHAINS / 2; step > 0; step /= 2)
             for (int c = 0; c < step; c++) {
                 snprintf(a, sizeof a, "a%d_%d", k, c);
                 snprintf(x, sizeof x, "a%d_%d", k, c + step);

@@ -1,6 +1,6 @@
-/* Units that go along the same rows become one: a row is what a sum or a largest element takes together, and lies in one piece. A norm is a mean, a mean of
- * squares, arithmetic on each and an elementwise end, a softmax a largest element, a sum and a division: each would read all rows from memory
- * again. In one launch (codegen_rows.c) a row is read once and its later readings come from the cache.
+/* Units that go along the same rows become one: a row is what a sum or a largest element takes together, and lies in one piece or is
+ * a column of a matrix, beside others. A norm is a mean, a mean of squares, arithmetic on each and an elementwise end, a softmax a largest element, a
+ * sum and a division: each would read all rows from memory again. In one launch (codegen_rows.c) a row is read once and its later readings come from the cache.
  *
  * From each sum along rows the group grows by units that it reads or that read it, as long as all that a member reads of another is of the same row, the
  * group can run as one (no path leads out of it and back), and memory is passed over less often. Only on CPUs, where an item takes whole
@@ -13,12 +13,14 @@
 
 #define ROW_BYTES (1 << 20) /* of all tensors of a row together: what a core's own cache keeps */
 #define MAX_KEPT 4          /* rows that a launch keeps for itself */
+#define COLUMNS 16          /* rows side by side that an item takes at least */
 #define SHORT 256           /* elements: of shorter rows the last vector is mostly masked, and exp and its like cost what they cost for a whole one */
 
 typedef struct group {
     gs_plan *p;
     gs_shape whole, totals; /* of what goes along the row, and of one value a row */
     unsigned axes;          /* of the row */
+    gs_rows_form form;
     gs_unit **unit; int n, cap;
     uint64_t *members;      /* bit set of unit ids */
 } group;
@@ -49,22 +51,24 @@ static unsigned row_of(const gs_unit *u, gs_shape *whole)
     return long_axes(*whole, 1u << n->attr.i[0]);
 }
 
-/* Are the axes the last ones, with rows enough to go round? */
-static bool worth_it(gs_plan *p, gs_shape whole, unsigned axes)
+/* Finds how the rows lie. False: in pieces, or too few to go round. */
+static bool worth_it(group *g)
 {
-    int64_t rows = 1;
-    bool inside = true;
+    const int64_t want = 4 * GS_MAX(1, gs_plan_device(g->p)->compute_units);
+    const gs_shape *s = &g->whole;
+    int64_t items = 1, length = 1, side = 1;
+    bool apart = false;
+    int d = s->rank - 1;
 
-    for (int d = whole.rank - 1; d >= 0; d--) {
-        if (whole.dim[d] == 1) continue;
-        if (!(axes >> d & 1)) {
-            inside = false;
-            rows *= whole.dim[d];
-        } else if (!inside) {
-            return false;
-        }
+    for (; d >= 0 && (s->dim[d] == 1 || g->axes >> d & 1); d--) length *= s->dim[d];
+    for (; d >= 0 && length == 1 && !(g->axes >> d & 1); d--) side *= s->dim[d];
+    for (; d >= 0; d--) {
+        if (g->axes >> d & 1) apart = true;
+        else items *= s->dim[d];
     }
-    return axes && rows >= 4 * GS_MAX(1, gs_plan_device(p)->compute_units);
+    g->form = side > 1 ? GS_ROWS_COLUMNS : GS_ROWS_WHOLE;
+    if (!g->axes || (apart && (side == 1 || g->p->off_columns))) return false;
+    return items * (side > 1 ? side / COLUMNS : 1) >= want;
 }
 
 static gs_row_kind kind_of(const gs_node *n, gs_shape whole)
@@ -82,6 +86,7 @@ static bool shape_fits(group *g, gs_unit *u)
             if (gs__info(g->p, u->roots[r])->written) return false; /* may be written in place, element by element */
         return gs_shape_equal(u->shape, g->whole) || gs_shape_equal(u->shape, g->totals);
     }
+    if (g->form == GS_ROWS_COLUMNS && u->kind != GS_U_SUM) return false; /* a largest element would need the first of each */
     return row_of(u, &whole) == g->axes && gs_shape_equal(whole, g->whole);
 }
 
@@ -107,7 +112,7 @@ static bool too_short(const group *g, const gs_unit *u)
 {
     bool found = false;
 
-    if (row_length(g) >= SHORT || g->p->short_rows) return false;
+    if (g->form == GS_ROWS_COLUMNS || row_length(g) >= SHORT || g->p->short_rows) return false;
     for (int r = 0; r < u->n_roots; r++) found = found || calls(g, u->roots[r], true);
     return found;
 }
@@ -175,6 +180,7 @@ static void walk_unit(walk *w, gs_unit *u)
 static bool reads_fit(group *g, gs_unit *u)
 {
     walk alone = { .g = g, .more = u, .ok = true }, all = { .g = g, .more = u, .ok = true };
+    const int rows = g->form == GS_ROWS_COLUMNS ? COLUMNS : 1; /* that are gone through together */
     int before, roots = u->n_roots;
 
     for (int i = 0; i < g->n; i++) {
@@ -184,7 +190,7 @@ static bool reads_fit(group *g, gs_unit *u)
     before = all.n_wide;
     walk_unit(&all, u);
     walk_unit(&alone, u);
-    if (!all.ok || !alone.ok || roots + all.n > GS_ROWS_MAX || 4 * row_length(g) * all.n_wide > ROW_BYTES) return false;
+    if (!all.ok || !alone.ok || roots + all.n > GS_ROWS_MAX || 4 * rows * row_length(g) * all.n_wide > ROW_BYTES) return false;
     return alone.n_wide == 0 || before + alone.n_wide > all.n_wide;
 }
 
@@ -306,6 +312,7 @@ static gs_unit *merge(group *g)
     u->shape = g->totals;
     u->in_shape = g->whole;
     u->axes = g->axes;
+    u->form = g->form;
     for (int i = 0; i < g->n; i++)
         for (int r = 0; r < g->unit[i]->n_roots; r++) info[n++] = gs__info(p, g->unit[i]->roots[r]);
     qsort(info, (size_t)n, sizeof *info, by_order);
@@ -344,7 +351,7 @@ static void keep_short(gs_plan *p, gs_unit *u)
         gs_ninfo *info = gs__info(p, u->roots[i]);
 
         if (!roots[i].later || info->read_outside || info->kept) continue;
-        if (length > GS_ROWS_KEEP || kept == MAX_KEPT) info->read_outside = true;
+        if (u->form != GS_ROWS_WHOLE || length > GS_ROWS_KEEP || kept == MAX_KEPT) info->read_outside = true;
         else kept++;
     }
 }
@@ -363,11 +370,11 @@ gs_status gs__pass_rows(gs_plan *p)
 
         if (gs__bit(taken, i)) continue;
         g.axes = row_of(p->units[i], &g.whole);
-        if (!g.axes || !worth_it(p, g.whole, g.axes)) continue;
+        if (!g.axes || !worth_it(&g)) continue;
         g.totals = g.whole;
         for (int d = 0; d < g.whole.rank; d++)
             if (g.axes >> d & 1) g.totals.dim[d] = 1;
-        if (too_short(&g, p->units[i])) continue;
+        if (!shape_fits(&g, p->units[i]) || too_short(&g, p->units[i])) continue;
         g.members = gs_xalloc(bytes);
         join(&g, p->units[i]);
         grow(&g, taken);

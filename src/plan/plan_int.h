@@ -35,6 +35,9 @@ typedef struct gs_ninfo { /* by node id */
     gs_value *value;
 } gs_ninfo;
 
+/* How rows lie: each in one piece, or side by side, an element of each in turn. */
+typedef enum gs_rows_form { GS_ROWS_WHOLE, GS_ROWS_COLUMNS } gs_rows_form;
+
 typedef enum gs_unit_kind { GS_U_EXPR, GS_U_SUM, GS_U_KERNEL, GS_U_ROWS } gs_unit_kind;
 
 /* One thing to launch: elementwise roots over one shape; sums over one shape and axes, with elementwise roots over the sums'
@@ -47,6 +50,7 @@ struct gs_unit {
     gs_shape shape;           /* of the elementwise roots (SUM, ROWS: the sums' shape) */
     gs_shape in_shape;        /* SUM, ROWS: what is summed */
     unsigned axes;
+    gs_rows_form form;        /* ROWS */
     int n_leaves;             /* distinct reads, an upper bound */
     int last_order;           /* largest order among roots */
     uint64_t *ancestors;      /* bit set of unit ids that must run before */
@@ -71,7 +75,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, short_rows, off_inplace, off_share, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, off_columns, short_rows, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
