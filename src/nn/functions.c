@@ -32,7 +32,7 @@ gs_node *gs_softmax(gs_node *x, int axis)
     axis = gs__axis(x, axis, "softmax");
     if (axis < 0) return x;
     e = gs_exp(shifted(x, axis));
-    return gs_div(e, gs_sum(e, GS_AXIS(axis), true));
+    return gs_mul(e, gs_recip(gs_sum(e, GS_AXIS(axis), true))); /* one division a row */
 }
 
 gs_node *gs_log_softmax(gs_node *x, int axis)
