@@ -459,23 +459,6 @@ GS_FN int pixel(int i, int n)
     return i >= 0 && i < n ? i : -1;
 }
 
-/* Pixels v, v + ps, ..., `count` of them, of row h of a picture with room around it, to line[0], line[step], ... */
-#define FETCH(line, step, x, h, v, xh, xw, count)                                                     \
-    {                                                                                                 \
-        const int row_ = pixel(h, xh);                                                                \
-        const __global float *from_ = x + (long)row_ * (xw);                                          \
-                                                                                                      \
-        if (row_ >= 0 && (v) >= 0 && (v) + ((count) - 1) * ps < (xw)) {                               \
-            for (int k_ = 0; k_ < (count); k_++) line[k_ * (step)] = from_[(v) + k_ * ps];            \
-        } else {                                                                                      \
-            for (int k_ = 0; k_ < (count); k_++) {                                                    \
-                const int c_ = row_ < 0 ? -1 : pixel((v) + k_ * ps, xw);                                \
-                                                                                                      \
-                line[k_ * (step)] = c_ < 0 ? 0.0f : from_[c_];                                        \
-            }                                                                                         \
-        }                                                                                             \
-    }
-
 #if LANES == 16
 /* N pixels a tile of 16 tiles in a row, next to each other in line, to vectors: d[j] = pixel F t + j of tile t. */
 #if F == 4
@@ -485,6 +468,64 @@ GS_FN int pixel(int i, int n)
 #else
 #define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s02468ace, vload16(1, p).s02468ace);
 #endif
+
+/* The other way: 16 F neighbours. */
+#if F == 4
+#define NEXT(p, d)                                                                                    \
+    {                                                                                                 \
+        const float16 a_ = ZIP_LOW((d)[0], (d)[2]), b_ = ZIP_LOW((d)[1], (d)[3]);                       \
+        const float16 c_ = ZIP_HIGH((d)[0], (d)[2]), d_ = ZIP_HIGH((d)[1], (d)[3]);                     \
+                                                                                                      \
+        vstore16(ZIP_LOW(a_, b_), 0, p);                                                              \
+        vstore16(ZIP_HIGH(a_, b_), 1, p);                                                             \
+        vstore16(ZIP_LOW(c_, d_), 2, p);                                                              \
+        vstore16(ZIP_HIGH(c_, d_), 3, p);                                                             \
+    }
+#elif F == 3
+#define NEXT(p, d)                                                                                    \
+    {                                                                                                 \
+        float t_[48];                                                                                 \
+                                                                                                      \
+        vstore16((d)[0], 0, t_), vstore16((d)[1], 1, t_), vstore16((d)[2], 2, t_);                      \
+        for (int k_ = 0; k_ < 48; k_++) (p)[k_] = t_[k_ % 3 * 16 + k_ / 3];                             \
+    }
+#else
+#define NEXT(p, d)                                                                                    \
+    {                                                                                                 \
+        vstore16(ZIP_LOW((d)[0], (d)[1]), 0, p);                                                      \
+        vstore16(ZIP_HIGH((d)[0], (d)[1]), 1, p);                                                     \
+    }
+#endif
+
+/* n neighbours from one place to another. */
+#define COPY(to, from, n)                                                                             \
+    {                                                                                                 \
+        if ((n) >= 16) {                                                                              \
+            for (int k_ = 0; k_ + 16 < (n); k_ += 16) vstore16(vload16(0, (from) + k_), 0, (to) + k_);  \
+            vstore16(vload16(0, (from) + (n) - 16), 0, (to) + (n) - 16);                                \
+        } else {                                                                                      \
+            for (int k_ = 0; k_ < (n); k_++) (to)[k_] = (from)[k_];                                     \
+        }                                                                                             \
+    }
+
+#define OUTSIDE(begin, end)                                                                           \
+    for (int k_ = begin; k_ < (end); k_++) {                                                          \
+        const int c_ = row < 0 ? -1 : pixel(v + k_ * ps, xw);                                         \
+                                                                                                      \
+        line[k_] = c_ < 0 ? 0.0f : from[c_];                                                          \
+    }
+
+/* Pixels v, v + ps, ..., n of them, of row h of a picture with room around it. Only what lies outside is looked up one by one. */
+GS_FN void fetch_line(float *line, const __global float *x, const int h, const int v, const int n, const int xh, const int xw, const int ps)
+{
+    const int row = pixel(h, xh), lo = row < 0 ? n : min(v < 0 ? (ps - 1 - v) / ps : 0, n), hi = max(lo, min((xw - v + ps - 1) / ps, n));
+    const __global float *from = x + (long)row * xw;
+
+    if (ps == 1) COPY(line + lo, from + (v + lo), hi - lo)
+    else for (int k = lo; k < hi; k++) line[k] = from[v + 2 * k];
+    OUTSIDE(0, lo)
+    OUTSIDE(hi, n)
+}
 #endif
 
 #if !BATCH
@@ -504,38 +545,32 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
     v += v0 + ((ulong)phase * channels + c) * span + (t0 - first);
     x += x0 + (ulong)c * (xh * xw);
 #if LANES == 16
-    if (ps == 1 && t0 % cols + 16 <= cols && t0 + 16 <= total) {
-        const __global float *xn = x + (ulong)(t0 / cols / rows) * picture;
-        const int h = t0 / cols % rows * F + top, w = t0 % cols * F + left;
-        float line[16 * F + 16];
+    { /* tiles in a row lie together; what the last of them shares with no tile after it is put in its lane */
+        float line[A][16 * F + 16], after[A][(K - 1) * 16];
+        int last[16];
 
+        vstore16((int16)(0), 0, last);
+        for (int k = 0, n; k < 16; k += n) {
+            const int t = t0 + k, h = t / cols % rows * F * ps + top, w = t % cols * F * ps + left;
+            const __global float *xn = x + (ulong)(t / cols / rows) * picture;
+
+            n = t < total ? min(16 - k, cols - t % cols) : 16 - k;
+            last[k + n - 1] = -1;
+            for (int i = 0; i < A; i++) {
+                if (t < total) fetch_line(line[i] + F * k, xn, h + i * ps, w, F * n + K - 1, xh, xw, ps);
+                else
+                    for (int j = 0; j < F * n + K - 1; j++) line[i][F * k + j] = 0.0f;
+                for (int j = 0; j < K - 1; j++) after[i][16 * j + k + n - 1] = line[i][F * (k + n) + j];
+            }
+        }
+        GS_UNROLL
         for (int i = 0; i < A; i++) {
-            FETCH(line, 1, xn, h + i, w, xh, xw, 16 * F + K - 1)
             GS_UNROLL
-            for (int j = 0; j < F; j++) EVERY(d, i * A + j, line + j)
+            for (int j = 0; j < F; j++) EVERY(d, i * A + j, line[i] + j)
             GS_UNROLL
-            for (int j = 0; j < K - 1; j++) {
-                const float16 u = d[i * A + j];
-
-                d[i * A + F + j] = (float16)(u.s12345678, u.s9abc, u.sde, u.sf, line[16 * F + j]);
-            }
+            for (int j = 0; j < K - 1; j++)
+                d[i * A + F + j] = vload16(0, last) ? vload16(j, after[i]) : d[i * A + j].s123456789abcdeff;
         }
-    } else {
-        float lane[A * A * 16];
-
-        for (int k = 0; k < 16; k++) {
-            const int t = t0 + k;
-
-            if (t < total) {
-                const __global float *xn = x + (ulong)(t / cols / rows) * picture;
-                const int h = t / cols % rows * F * ps + top, w = t % cols * F * ps + left;
-
-                for (int i = 0; i < A; i++) FETCH((lane + i * A * 16 + k), 16, xn, h + i * ps, w, xh, xw, A)
-            } else {
-                for (int i = 0; i < A * A; i++) lane[i * 16 + k] = 0.0f;
-            }
-        }
-        for (int i = 0; i < A * A; i++) d[i] = vload16(i, lane);
     }
 #else
     if (t0 < total) {
@@ -576,16 +611,25 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
     dy += dy0 + (ulong)c * (yh * yw);
 #if LANES == 16
     {
-        float lane[F * F * 16];
+        float line[F][16 * F + 16];
 
-        for (int k = 0; k < 16; k++) {
+        for (int k = 0, n; k < 16; k += n) {
             const int t = t0 + k, h = t / cols % rows * F, w = t % cols * F;
             const __global float *yn = dy + (ulong)(t / cols / rows) * channels * (yh * yw) + (long)h * yw + w;
 
-            for (int i = 0; i < F; i++)
-                for (int j = 0; j < F; j++) lane[(i * F + j) * 16 + k] = t < total && h + i < yh && w + j < yw ? yn[i * yw + j] : 0.0f;
+            n = t < total ? min(16 - k, cols - t % cols) : 16 - k;
+            for (int i = 0; i < F; i++) {
+                const int there = t < total && h + i < yh ? min(F * n, yw - w) : 0;
+
+                COPY(line[i] + F * k, yn + (long)i * yw, there)
+                for (int j = there; j < F * n; j++) line[i][F * k + j] = 0.0f;
+            }
         }
-        for (int i = 0; i < F * F; i++) d[i] = vload16(i, lane);
+        GS_UNROLL
+        for (int i = 0; i < F; i++) {
+            GS_UNROLL
+            for (int j = 0; j < F; j++) EVERY(d, i * F + j, line[i] + j)
+        }
     }
 #else
     {
@@ -623,21 +667,21 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
     R_BOTH(r, e, d)
 #if LANES == 16
     {
-        float lane[F * F * 16];
+        float line[F][16 * F];
 
-        for (int i = 0; i < F * F; i++) vstore16(r[i], i, lane);
-        for (int k = 0; k < 16; k++) {
+        GS_UNROLL
+        for (int i = 0; i < F; i++) NEXT(line[i], r + i * F)
+        for (int k = 0, n; k < 16 && t0 + k < total; k += n) {
             const int t = t0 + k, h = t / cols % rows * F, w = t % cols * F;
             __global float *yn = y + (ulong)(t / cols / rows) * channels * (yh * yw) + ((ulong)h * yw + w) * step;
+            int there;
 
-            if (t >= total) break;
-            for (int i = 0; i < min(F, rh - h); i++) {
-#if F == 4
-                if (step == 1 && w + F <= rw)
-                    vstore4((float4)(lane[i * 64 + k], lane[i * 64 + 16 + k], lane[i * 64 + 32 + k], lane[i * 64 + 48 + k]), 0, yn + (ulong)i * yw);
+            n = min(16 - k, cols - t % cols);
+            there = min(F * n, rw - w);
+            for (int i = 0; i < min(F, rh - h); i++, yn += (long)yw * step) {
+                if (step == 1) COPY(yn, line[i] + F * k, there)
                 else
-#endif
-                    for (int j = 0; j < min(F, rw - w); j++) yn[((ulong)i * yw + j) * step] = lane[(i * F + j) * 16 + k];
+                    for (int j = 0; j < there; j++) yn[j * step] = line[i][F * k + j];
             }
         }
     }

@@ -154,6 +154,7 @@ static void winograd_cases(size_t step)
         { 1, 6, 13, 11, 9, 3, 3, 1, 1, 0, 0, 1, 1 },
         { 2, 3, 6, 64, 5, 3, 3, 1, 1, 1, 1, 1, 1 },      /* whole vectors in a row */
         { 1, 4, 9, 97, 3, 3, 3, 1, 1, 2, 2, 1, 1 },
+        { 2, 3, 11, 133, 4, 3, 3, 1, 1, 0, 2, 1, 1 },    /* vectors that end amid a row of tiles, and one across pictures */
         { 1, 150, 12, 12, 33, 3, 3, 1, 1, 1, 1, 1, 1 },  /* more than a block of terms */
         { 1, 1100, 36, 36, 2, 3, 3, 1, 1, 1, 1, 1, 1 },  /* two chunks of tiles and more */
         { 16, 3, 8, 8, 6, 3, 3, 1, 1, 1, 1, 1, 1 },      /* pictures fill the vectors, here and below where there are 16, 32 or 48 */
@@ -171,12 +172,15 @@ static void winograd_cases(size_t step)
         { 16, 3, 11, 10, 5, 4, 4, 2, 2, 3, 0, 1, 1 },
         { 16, 2, 2, 4, 3, 4, 4, 2, 2, 1, 0, 1, 1 },
         { 48, 270, 17, 20, 5, 4, 4, 2, 2, 1, 1, 1, 1 },
+        { 2, 3, 10, 142, 5, 4, 4, 2, 2, 1, 1, 1, 1 },    /* vectors that end amid a row of tiles */
+        { 1, 2, 11, 130, 3, 4, 4, 2, 2, 3, 2, 1, 1 },
         { 1, 37, 13, 17, 20, 4, 4, 1, 1, 1, 1, 1, 1 },   /* winograd:3, from here on */
         { 2, 3, 7, 50, 5, 4, 4, 1, 1, 1, 2, 1, 1 },      /* whole vectors in a row */
         { 1, 300, 4, 5, 33, 4, 4, 1, 1, 0, 3, 1, 1 },
         { 16, 3, 9, 8, 18, 4, 4, 1, 1, 1, 1, 1, 1 },
         { 1, 2, 2, 2, 3, 4, 4, 1, 1, 1, 1, 1, 1 },
         { 1, 1000, 21, 20, 3, 4, 4, 1, 1, 1, 1, 1, 1 },
+        { 1, 3, 7, 67, 2, 4, 4, 1, 1, 3, 3, 1, 1 },
     };
     static const struct { const char *name; double tol; } form[] = { { "winograd:2", 1.2e-6 }, { "winograd:3", 4.5e-6 }, { "winograd:4", 4.5e-6 } };
     static const char *const kernel[] = { "wino_result", "wino_result", "wino_dw" };
