@@ -73,6 +73,15 @@ __kernel void few_weights(__global float *wt, const ulong wt0, const __global fl
 #ifndef NV
 #define NV 1
 #endif
+#ifndef KW
+#define KW 4
+#endif
+#ifndef SW
+#define SW 2
+#endif
+#ifndef NO
+#define NO 3
+#endif
 #define LINES 6144 /* floats of lines: 24 KiB */
 #define KO 128
 
@@ -160,13 +169,21 @@ void few_image(__global float *out, const ulong out0, const __global float *src,
     }
 }
 
+/* x[i] of a line of n, or what stands for it outside. */
+static inline float edge(const __global float *x, const int i, const int n)
+{
+    const int s = source_of(i, n);
+
+    return s >= 0 && s < n ? x[s] : 0.0f;
+}
+
 /* few (planes, sw, rows, length): planes of h x v with room around them, every sw-th column together, so that a row of windows is a row of
  * memory: few[plane][f][i][q] = x[plane][i - top][q sw + f - left], zeros outside where PAD is 0. One item a row. */
-__kernel void few_split(__global float *few, const ulong few0, const __global float *x, const ulong x0, const int items, const int sw,
+__kernel void few_split(__global float *restrict few, const ulong few0, const __global float *restrict x, const ulong x0, const int items, const int sw,
                         const int rows, const int length, const int h, const int v, const int top, const int left)
 {
     const int at = get_global_id(0);
-    int i, f, from;
+    int i, f, from, first, end;
 
     if (at >= items) return;
     i = at % rows - top, f = at / rows % sw;
@@ -177,92 +194,102 @@ __kernel void few_split(__global float *few, const ulong few0, const __global fl
         return;
     }
     x += x0 + ((ulong)(at / rows / sw) * h + from) * v;
-    for (int q = 0; q < length; q++) {
-        const int s = source_of(q * sw + f - left, v);
-
-        few[q] = s >= 0 && s < v ? x[s] : 0.0f;
-    }
+    first = min(length, f < left ? (left - f + sw - 1) / sw : 0), end = max(first, min(length, (v + left + sw - 1 - f) / sw));
+    for (int q = 0; q < first; q++) few[q] = edge(x, q * sw + f - left, v);
+    x += f - left;
+    if (sw == 1)
+        for (int q = first; q < end; q++) few[q] = x[q];
+    else if (sw == 2)
+        for (int q = first; q < end; q++) few[q] = x[2 * q];
+    else
+        for (int q = first; q < end; q++) few[q] = x[q * sw];
+    x -= f - left;
+    for (int q = end; q < length; q++) few[q] = edge(x, q * sw + f - left, v);
 }
 
 /* The gradient by weights of which one side has few channels:
  *
  *   part[chunk][m][t][lane] = sum over n,p and q = lane (mod 16) of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
  *
- * few as few_split leaves it. Group (chunk, g): runs of `rows` rows p of one picture; within one, NO planes of `many` by NI rows of taps
- * of KW: NO NI KW accumulators, which rest in `part` between runs. few_sum adds chunks and lanes. */
-#ifndef KW
-#define KW 4
-#endif
-#ifndef SW
-#define SW 2
-#endif
+ * few as few_split leaves it. Group (chunk, g): `chunk_rows` of all rows p of all pictures; for NO planes of `many` by NI rows of taps of KW at a
+ * time, whose NO NI KW accumulators stay in registers but for the end of every KO terms. few_sum adds chunks and lanes. -DTAIL=0: rows are whole vectors. */
 #ifndef NI
 #define NI 2
 #endif
-#ifndef NO
-#define NO 3
+#ifndef TAIL
+#define TAIL 1
 #endif
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void few_weights_grad(__global float *part, const ulong part0, const __global float *many, const ulong many0,
-                      const __global float *few, const ulong few0, const int runs, const int per_chunk, const int per_picture,
-                      const int rows, const int m_count, const int p_rows, const int q_cols, const int top, const int left,
+                      const __global float *few, const ulong few0, const int all_rows, const int chunk_rows,
+                      const int m_count, const int p_rows, const int q_cols, const int top, const int left,
                       const int high, const int wide, const int c_count, const int kh, const int sh, const int f_rows,
                       const int length, const int n_many, const int n_few, const int groups)
 {
+    __local float sums[NO * NI * KW * 16] __attribute__((aligned(64)));
     const int chunk = get_group_id(0), g = get_group_id(1), taps = c_count * kh;
+    const int first = chunk * chunk_rows, end = min(first + chunk_rows, all_rows);
 
     part += part0 + ((ulong)chunk * groups + g) * m_count * taps * KW * 16;
     many += many0 + (ulong)g * m_count * p_rows * q_cols;
     few += few0 + (ulong)g * c_count * SW * f_rows * length;
-    for (int run = chunk * per_chunk; run < min((chunk + 1) * per_chunk, runs); run++) {
-        const bool fresh = run == chunk * per_chunk;
-        const int n = run / per_picture, p0 = run % per_picture * rows, p1 = min(p0 + rows, high);
-        const __global float *mn = many + (ulong)n * n_many, *fn = few + (ulong)n * n_few;
+    for (int m = 0; m < m_count; m += NO)
+        for (int tb = 0; tb < taps; tb += NI) {
+            const __global float *mo[NO], *fi[NI];
+            float16 acc[NO][NI][KW];
 
-        for (int m = 0; m < m_count; m += NO)
-            for (int tb = 0; tb < taps; tb += NI) {
-                const __global float *mo[NO], *fi[NI];
-                float16 acc[NO][NI][KW];
+            UNROLL for (int o = 0; o < NO; o++) mo[o] = many + (ulong)min(m + o, m_count - 1) * p_rows * q_cols;
+            UNROLL for (int i = 0; i < NI; i++) {
+                const int t = min(tb + i, taps - 1);
 
-                UNROLL for (int o = 0; o < NO; o++) mo[o] = mn + (ulong)min(m + o, m_count - 1) * p_rows * q_cols;
-                UNROLL for (int i = 0; i < NI; i++) {
-                    const int t = min(tb + i, taps - 1);
+                fi[i] = few + ((ulong)(t / kh) * SW * f_rows + t % kh) * length;
+            }
+            UNROLL for (int o = 0; o < NO; o++) {
+                UNROLL for (int i = 0; i < NI; i++) { UNROLL for (int j = 0; j < KW; j++) acc[o][i][j] = (float16)(0.0f); }
+            }
+            for (int i = 0; i < NO * NI * KW * 16; i++) sums[i] = 0.0f;
+            for (int row = first, terms = 0; row < end; row++) {
+                const int n = row / high, p = row % high;
+                const long from = (long)n * n_many + (long)source_of(p - top, p_rows) * q_cols, line = (long)n * n_few + (long)p * sh * length;
 
-                    fi[i] = fn + ((ulong)(t / kh) * SW * f_rows + t % kh) * length;
-                }
-                UNROLL for (int o = 0; o < NO; o++) {
-                    UNROLL for (int i = 0; i < NI; i++) { UNROLL for (int j = 0; j < KW; j++) acc[o][i][j] = (float16)(0.0f); }
-                }
-                for (int p = p0; p < p1; p++) {
-                    const ulong from = (ulong)source_of(p - top, p_rows) * q_cols;
+                for (int qb = 0; qb < wide; qb += 16) {
+                    const int q0 = TAIL ? min(qb, wide - 16) : qb;
+                    float16 d[NO];
 
-                    for (int qb = 0; qb < wide; qb += 16) {
-                        const int q0 = min(qb, wide - 16);
-                        const int16 done = LANE >= (int16)(qb - q0);
-                        const long at = (long)p * sh * length + q0;
-                        float16 d[NO];
+                    UNROLL for (int o = 0; o < NO; o++) {
+                        d[o] = lanes(mo[o] + from, q0 - left, q_cols);
+#if TAIL
+                        d[o] = as_float16(as_int16(d[o]) & (LANE >= (int16)(qb - q0)));
+#endif
+                    }
+                    UNROLL for (int i = 0; i < NI; i++) {
+                        UNROLL for (int j = 0; j < KW; j++) {
+                            const float16 x = vload16(0, fi[i] + line + q0 + (long)(j % SW) * f_rows * length + j / SW);
 
-                        UNROLL for (int o = 0; o < NO; o++)
-                            d[o] = as_float16(as_int16(lanes(mo[o] + from, q0 - left, q_cols)) & done);
-                        UNROLL for (int i = 0; i < NI; i++) {
-                            UNROLL for (int j = 0; j < KW; j++) {
-                                const float16 x = vload16(0, fi[i] + at + (long)(j % SW) * f_rows * length + j / SW);
-
-                                UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
-                            }
+                            UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
                         }
                     }
                 }
-                for (int o = 0; o < min(NO, m_count - m); o++)
-                    for (int i = 0; i < min(NI, taps - tb); i++)
-                        for (int j = 0; j < KW; j++) {
-                            __global float *to = part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16;
+                terms += (wide + 15) / 16;
+                if (terms < KO && row + 1 < end) continue;
+                terms = 0;
+                UNROLL for (int o = 0; o < NO; o++) {
+                    UNROLL for (int i = 0; i < NI; i++) {
+                        UNROLL for (int j = 0; j < KW; j++) {
+                            const int at = (o * NI + i) * KW + j;
 
-                            vstore16(fresh ? acc[o][i][j] : vload16(0, to) + acc[o][i][j], 0, to);
+                            vstore16(vload16(at, sums) + acc[o][i][j], at, sums);
+                            acc[o][i][j] = (float16)(0.0f);
                         }
+                    }
+                }
             }
-    }
+            for (int o = 0; o < min(NO, m_count - m); o++)
+                for (int i = 0; i < min(NI, taps - tb); i++)
+                    for (int j = 0; j < KW; j++)
+                        vstore16(vload16((o * NI + i) * KW + j, sums), 0, part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16);
+        }
 }
 
 /* dw[base + g sg + m sm + c sc + i si + j sj] = sum over chunks and lanes of part[chunk][g][m][(c, i, j)][lane]. One item a weight. */

@@ -3,8 +3,9 @@
  * gradients by weights of both; and layers whose window is their whole picture or one pixel are plain products. */
 #include "plan/lower_int.h"
 
-/* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers */
-enum { LINES = 6144, FEW = 4, BLOCK = 24, LANES = 16 };
+/* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers; NEAR: elements of the planes that are summed together, which
+ * stay in the second-level cache */
+enum { LINES = 6144, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
 
 /* The many-channelled operand: `planes` a group of rows x cols pixels, read as high x wide with (top, left)
  * in front. */
@@ -132,6 +133,17 @@ static bool image_can(const gs_conv *c)
            (int64_t)m.sh * m.c * m.sw * line_length(&m) <= LINES;
 }
 
+static void weights_launch(gs_plan *p, gs_value *wt, gs_value *w, const int64_t sizes[15])
+{
+    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", "%s", "");
+
+    gs_launch_out(l, wt);
+    gs_launch_in(l, w);
+    ints(l, sizes, 15);
+    gs__grid_items(l, sizes[0]);
+    gs_launch_cost(l, 0.0, 8.0 * (double)sizes[0]);
+}
+
 static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *src, gs_value *w)
 {
     image m;
@@ -152,13 +164,7 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
             (m.s.wide + LANES * t - 1) / (LANES * t) * LANES * t * 7 <= m.s.wide * 8)
             nv = t;
 
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", "%s", "");
-    gs_launch_out(l, wt);
-    gs_launch_in(l, w);
-    ints(l, (const int64_t[]){ count, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc,
-                               m.si, m.sj }, 15);
-    gs__grid_items(l, count);
-    gs_launch_cost(l, 0.0, 8.0 * (double)count);
+    weights_launch(p, wt, w, (const int64_t[]){ count, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc, m.si, m.sj });
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_image", "-DPAD=%d -DNJ=%d -DNV=%d", (int)c->mode, nj, nv);
     gs_launch_out(l, out);
@@ -171,6 +177,18 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
     gs_launch_grid(l, (size_t)((end - first + chunk - 1) / chunk), (size_t)c->n, (size_t)c->groups, 1, 1, 1);
     gs_launch_cost(l, flops(c),
                    4.0 * (double)each * ((double)m.s.planes * m.s.rows * m.s.cols + (double)m.c * m.h * m.v));
+}
+
+/* Planes of h x v with room around them, every sw-th column together: few_split. */
+static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64_t planes, int sw, int rows, int length, int h, int v, int top, int left)
+{
+    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_split", "-DPAD=%d", mode);
+
+    gs_launch_out(l, split);
+    gs_launch_in(l, x);
+    ints(l, (const int64_t[]){ planes * sw * rows, sw, rows, length, h, v, top, left }, 8);
+    gs__grid_items(l, planes * sw * rows);
+    gs_launch_cost(l, 0.0, 4.0 * (double)planes * ((double)h * v + (double)sw * rows * length));
 }
 
 /* ---- few channels of x or of y in the gradient by weights: few_weights_grad ---- */
@@ -204,54 +222,33 @@ static bool weights_can(const gs_conv *c)
     return c->kw <= 11 && weights_of(c, &m);
 }
 
-/* Rows of a run, from most down to more than half of it, with which the fullest of `want` chunks has the fewest. */
-static int even_rows(int n, int high, int most, int want)
-{
-    int best = most, least = 0;
-
-    for (int rows = most; 2 * rows > most; rows--) {
-        const int runs = n * ((high + rows - 1) / rows), chunks = GS_MIN(runs, want), fullest = (runs + chunks - 1) / chunks * rows;
-
-        if (least && fullest >= least) continue;
-        best = rows, least = fullest;
-    }
-    return best;
-}
-
 static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x, gs_value *dy)
 {
     weights m;
     const bool ok = weights_of(c, &m);
-    const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)),
-              no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
-    const int want = (int)GS_MAX(1, 4 * gs_plan_device(p)->compute_units / c->groups);
-    const int rows = even_rows(c->n, m.s.high, GS_MIN(m.s.high, GS_MAX(1, 4096 / (no * m.s.wide))), want);
-    const int per_picture = (m.s.high + rows - 1) / rows, runs = c->n * per_picture;
-    const int per_chunk = (runs + GS_MIN(runs, want) - 1) / GS_MIN(runs, want),
-              chunks = (runs + per_chunk - 1) / per_chunk;
+    const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)), no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
+    const int64_t count = (int64_t)c->groups * m.s.planes * taps * c->kw, rows = (int64_t)c->n * m.s.high;
+    const int a_core = (double)m.s.planes * m.s.wide * (double)rows < 100.0 * (double)(count / c->groups * LANES) ? 2 : 4; /* each writes all sums */
+    const int64_t even = GS_MAX(1, a_core * gs_plan_device(p)->compute_units / c->groups), most = GS_MAX(1, NEAR / (no * m.s.wide));
+    const int64_t cuts = GS_MIN(rows, even * ((rows + even * most - 1) / (even * most)));
+    const int64_t chunk_rows = (rows + cuts - 1) / cuts, chunks = (rows + chunk_rows - 1) / chunk_rows;
     const int f_rows = (m.s.high - 1) * m.sh + c->kh, length = m.s.wide + (c->kw - 1) / m.sw;
     const int64_t planes = (int64_t)c->n * m.c * c->groups, per_few = (int64_t)m.c * c->groups * m.sw * f_rows * length;
-    const int64_t count = (int64_t)c->groups * m.s.planes * taps * c->kw;
     gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"),
              *part = gs_plan_scratch(p, chunks * count * LANES, "sums");
     gs_launch *l;
 
     (void)ok;
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_split", "-DPAD=%d", m.few_is_x ? (int)c->mode : 0);
-    gs_launch_out(l, split);
-    gs_launch_in(l, m.few_is_x ? x : dy);
-    ints(l, (const int64_t[]){ planes * m.sw * f_rows, m.sw, f_rows, length, m.h, m.v, m.top, m.left }, 8);
-    gs__grid_items(l, planes * m.sw * f_rows);
-    gs_launch_cost(l, 0.0, 4.0 * ((double)planes * m.h * m.v + (double)c->n * (double)per_few));
+    split_emit(p, split, m.few_is_x ? x : dy, m.few_is_x ? (int)c->mode : 0, planes, m.sw, f_rows, length, m.h, m.v, m.top, m.left);
 
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d",
-                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no);
+    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d -DTAIL=%d",
+                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no, m.s.wide % LANES != 0);
     gs_launch_out(l, part);
     gs_launch_in(l, m.few_is_x ? dy : x);
     gs_launch_in(l, split);
-    ints(l, (const int64_t[]){ runs, per_chunk, per_picture, rows, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
+    ints(l, (const int64_t[]){ rows, chunk_rows, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
                                m.s.high, m.s.wide, m.c, c->kh, m.sh, f_rows, length,
-                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, per_few, c->groups }, 19);
+                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, per_few, c->groups }, 17);
     gs_launch_grid(l, (size_t)chunks, (size_t)c->groups, 1, 1, 1, 1);
     gs_launch_cost(l, flops(c),
                    4.0 * c->n * ((double)m.s.planes * c->groups * m.s.rows * m.s.cols + (double)per_few));
