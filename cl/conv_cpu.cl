@@ -61,7 +61,7 @@ static inline void turn(float16 *v)
 static inline void take(float16 *v, const __global float *s, const int base, const int sj, const int cols, const int size)
 {
     if (cols >= 16 && base + 15 * sj + 16 <= size) {
-        UNROLL for (int r = 0; r < 16; r++) v[r] = vload16(0, s + base + r * sj);
+        UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(0, s + base + r * sj);
     } else {
         float t[256] __attribute__((aligned(64)));
 
@@ -70,7 +70,7 @@ static inline void take(float16 *v, const __global float *s, const int base, con
 
             t[i] = r < cols && base + r * sj + l < size ? s[base + r * sj + l] : 0.0f;
         }
-        UNROLL for (int r = 0; r < 16; r++) v[r] = vload16(r, t);
+        UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(r, t);
     }
     turn(v);
 }
@@ -84,12 +84,12 @@ static inline void take(float16 *v, const __global float *s, const int base, con
     {                                                                                                         \
         float t_[256] __attribute__((aligned(64)));                                                           \
                                                                                                               \
-        UNROLL for (int r_ = 0; r_ < 16; r_++) vstore16((v)[r_], r_, t_);                                      \
+        UNROLL for (int r_ = 0; r_ < 16; r_++) gs_store16((v)[r_], r_, t_);                                      \
         for (int k1_ = 0; k1_ < e1; k1_++)                                                                    \
-            for (int k2_ = 0; k2_ < e2; k2_++) vstore16(vload16(k1_ * u1 + k2_ * u2, t_), 0, (d) + (k1_ * e2 + k2_) * NR); \
+            for (int k2_ = 0; k2_ < e2; k2_++) gs_store16(gs_load16(k1_ * u1 + k2_ * u2, t_), 0, (d) + (k1_ * e2 + k2_) * NR); \
     }
 #else
-#define PUT(d, v) { UNROLL for (int r_ = 0; r_ < 16; r_++) if (r_ < e1 * e2) vstore16((v)[r_], 0, (d) + r_ * NR); }
+#define PUT(d, v) { UNROLL for (int r_ = 0; r_ < 16; r_++) if (r_ < e1 * e2) gs_store16((v)[r_], 0, (d) + r_ * NR); }
 #endif
 
 /* panel (groups, strips, depth, 32) = s[g sg + q(k) + j sj], zeros for j >= n; k = (k0 e1 + k1) e2 + k2. Kernels for what s may look like; an item
@@ -122,7 +122,7 @@ void pack_runs(__global float *panel, const ulong p0, const __global float *s, c
 #if WINDOW
             PUT(d + 16 * h, v)
 #else
-            UNROLL for (int r = 0; r < 16; r++) vstore16(v[r], 0, d + r * NR + 16 * h);
+            UNROLL for (int r = 0; r < 16; r++) gs_store16(v[r], 0, d + r * NR + 16 * h);
 #endif
         }
     }
@@ -143,8 +143,8 @@ void pack_rows(__global float *panel, const ulong p0, const __global float *s, c
         __global float *d = panel + (ulong)at * NR;
 
         if (j + NR <= n) {
-            vstore16(vload16(0, f), 0, d);
-            vstore16(vload16(1, f), 1, d);
+            gs_store16(gs_load16(0, f), 0, d);
+            gs_store16(gs_load16(1, f), 1, d);
         } else {
             for (int t = 0; t < NR; t++) d[t] = j + t < n ? f[t] : 0.0f;
         }
@@ -207,7 +207,7 @@ static inline void own_panel(__local float *panel, const __global float *s, cons
 
             take(v, s, from, sj, n - j - 16 * h, size);
 #if OWN == 1
-            UNROLL for (int r = 0; r < 16; r++) vstore16(v[r], 0, d + r * NR); /* terms past the last are not used */
+            UNROLL for (int r = 0; r < 16; r++) gs_store16(v[r], 0, d + r * NR); /* terms past the last are not used */
 #else
             PUT(d, v)
 #endif
@@ -285,9 +285,9 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
             for (int k = 0; k < kn; k += 16) {
                 float16 v[16];
 
-                UNROLL for (int r = 0; r < 16; r++) v[r] = vload16(0, x + ro[min(r, MR - 1)] + term_at[k]);
+                UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(0, x + ro[min(r, MR - 1)] + term_at[k]);
                 turn(v);
-                UNROLL for (int r = 0; r < 16; r++) vstore16(v[r], 0, xs + (k + r) * MR); /* the next covers the last four */
+                UNROLL for (int r = 0; r < 16; r++) gs_store16(v[r], 0, xs + (k + r) * MR); /* the next covers the last four */
             }
 #else
             const __global float *xr[MR];
@@ -305,7 +305,7 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
 
                 UNROLL for (int r = 0; r < MR; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);
                 for (int k = 0; k < kn; k++) {
-                    const float16 b0 = vload16(0, p), b1 = vload16(1, p);
+                    const float16 b0 = gs_load16(0, p), b1 = gs_load16(1, p);
 
 #if RS
                     const long o = term_at[k];
@@ -418,7 +418,7 @@ void conv_slim_cpu(__global float *out, const ulong out0, const __global float *
         }
         for (int k = 0; k < kn; k++) {
             UNROLL for (int v = 0; v < 4; v++) {
-                const float16 xv = vload16(v, xs + k * MRS);
+                const float16 xv = gs_load16(v, xs + k * MRS);
 
                 UNROLL for (int j = 0; j < NJ; j++) acc[j][v] = fma((float16)(w[k * NJ + j]), xv, acc[j][v]);
             }
@@ -428,7 +428,7 @@ void conv_slim_cpu(__global float *out, const ulong out0, const __global float *
         }
     }
     UNROLL for (int j = 0; j < NJ; j++) {
-        UNROLL for (int v = 0; v < 4; v++) vstore16(total[j][v], v, xs + j * MRS);
+        UNROLL for (int v = 0; v < 4; v++) gs_store16(total[j][v], v, xs + j * MRS);
     }
     for (int j = 0; j < n; j++)
         for (int i = 0; i < rows; i++) out[out_at[i] + (ulong)j * tj] = xs[j * MRS + i];

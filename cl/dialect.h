@@ -13,6 +13,7 @@
  *   GS_END...             epilogues, below
  *   GS_INF GS_NAN GS_FLT_MAX GS_FLT_MIN GS_FLT_EPS GS_INT_MAX GS_INT_MIN GS_PI
  *   F2 F4 LD4 ST4 LD4_LOCAL ST4_LOCAL    vectors of 2 and 4; the loads and stores need 16-byte alignment
+ *   gs_load16 gs_store16  vectors of 16 anywhere, as vload16 and vstore16; CPU forms only
  *   gs_f16_to_f32 gs_f32_to_f16 gs_bf16_to_f32 gs_f32_to_bf16    storage formats, held in ushort
  *   gs_philox4x32 gs_random_words gs_uniform gs_normal2           counter-based random numbers
  *
@@ -152,6 +153,21 @@ GS_FN ushort gs_f32_to_f16(float f)
 #define ST4(p, v) (*(__global float4 *)(p) = (v))
 #define LD4_LOCAL(p) (*(const __local float4 *)(p))
 #define ST4_LOCAL(p, v) (*(__local float4 *)(p) = (v))
+
+/* vload16 and vstore16 for CPU forms: PoCL 3.1 takes those apart into quarters, a pointer to a float16 aligned as a float is one instruction. */
+#ifdef __clang__
+typedef float16 gs_any16 __attribute__((aligned(4)));
+#define GS_ACCESS16(space)                                                                            \
+    GS_FN float16 __attribute__((overloadable)) gs_load16(const int i, const space float *p) { return ((const space gs_any16 *)(p + 16 * i))[0]; } \
+    GS_FN void __attribute__((overloadable)) gs_store16(const float16 v, const int i, space float *p) { ((space gs_any16 *)(p + 16 * i))[0] = v; }
+GS_ACCESS16(__global)
+GS_ACCESS16(__local)
+GS_ACCESS16(__private)
+#undef GS_ACCESS16
+#else
+#define gs_load16 vload16
+#define gs_store16 vstore16
+#endif
 
 GS_FN float gs_f16_to_f32(ushort h) { return vload_half(0, (const half *)&h); }
 GS_FN ushort gs_f32_to_f16(float f)

@@ -42,8 +42,8 @@
 
 #if LANES == 16 /* exists in OpenCL C only */
 #define VEC float16
-#define LOAD(p) vload16(0, p)
-#define STORE(v, p) vstore16(v, 0, p)
+#define LOAD(p) gs_load16(0, p)
+#define STORE(v, p) gs_store16(v, 0, p)
 #else
 #define VEC float
 #define LOAD(p) (*(p))
@@ -298,20 +298,20 @@ GS_FN void to_lanes(float *lane, const __global float *x, const long step, const
             float16 v[16];
 
             GS_UNROLL
-            for (int k = 0; k < 16; k++) v[k] = vload16(0, x + k * step + at);
+            for (int k = 0; k < 16; k++) v[k] = gs_load16(0, x + k * step + at);
             turn(v);
             GS_UNROLL
-            for (int k = 0; k < 16; k++) vstore16(v[k], at + k, lane);
+            for (int k = 0; k < 16; k++) gs_store16(v[k], at + k, lane);
         }
     } else if (n == 16 && count == 9 && step >= 9) { /* the last line is read from 7 elements before it, since none may follow */
         float16 v[16];
 
         GS_UNROLL
-        for (int k = 0; k < 15; k++) v[k] = vload16(0, x + k * step);
-        v[15] = vload16(0, x + 15 * step - 7).s789abcdef0123456;
+        for (int k = 0; k < 15; k++) v[k] = gs_load16(0, x + k * step);
+        v[15] = gs_load16(0, x + 15 * step - 7).s789abcdef0123456;
         turn(v);
         GS_UNROLL
-        for (int k = 0; k < 9; k++) vstore16(v[k], k, lane);
+        for (int k = 0; k < 9; k++) gs_store16(v[k], k, lane);
     } else {
         for (int k = 0; k < 16; k++)
             for (int i = 0; i < count; i++) lane[i * 16 + k] = x[min(k, n - 1) * step + i];
@@ -327,10 +327,10 @@ GS_FN void from_lanes(__global float *y, const float *lane, const long step, con
             float16 v[16];
 
             GS_UNROLL
-            for (int k = 0; k < 16; k++) v[k] = vload16(at + k, lane);
+            for (int k = 0; k < 16; k++) v[k] = gs_load16(at + k, lane);
             turn(v);
             GS_UNROLL
-            for (int k = 0; k < 16; k++) vstore16(v[k], 0, y + k * step + at);
+            for (int k = 0; k < 16; k++) gs_store16(v[k], 0, y + k * step + at);
         }
     } else {
         for (int k = 0; k < n; k++)
@@ -342,11 +342,11 @@ GS_FN void from_lanes(__global float *y, const float *lane, const long step, con
 GS_FN void store_some(__global float *p, const float16 v, const int n)
 {
     if (n == 16) {
-        vstore16(v, 0, p);
+        gs_store16(v, 0, p);
     } else {
         float t[16];
 
-        vstore16(v, 0, t);
+        gs_store16(v, 0, t);
         for (int k = 0; k < n; k++) p[k] = t[k];
     }
 }
@@ -355,9 +355,9 @@ GS_FN float16 load_some(const __global float *p, const int n)
 {
     float t[16];
 
-    if (n == 16) return vload16(0, p);
+    if (n == 16) return gs_load16(0, p);
     for (int k = 0; k < 16; k++) t[k] = p[min(k, n - 1)];
-    return vload16(0, t);
+    return gs_load16(0, t);
 }
 #endif
 
@@ -383,7 +383,7 @@ __kernel void wino_weights(__global float *u, const ulong u0, const __global flo
             __global float *to = u + ((ulong)row * (ps * ps) + p) * cols + col;
 
             GS_UNROLL
-            for (int i = 0; i < K * K; i++) g[i] = vload16(base + p / ps * (K * NP) + p % ps + i / K * si + i % K * sj, taps);
+            for (int i = 0; i < K * K; i++) g[i] = gs_load16(base + p / ps * (K * NP) + p % ps + i / K * si + i % K * sj, taps);
             G_BOTH(r, t, g)
             GS_UNROLL
             for (int i = 0; i < A * A; i++) store_some(to + i * xi_step, r[i], n);
@@ -427,7 +427,7 @@ __kernel void wino_dw(__global float *dw, const ulong dw0, const __global float 
             for (int i = 0; i < A * A; i++) m[i] = load_some(from + i * xi_step, n);
             GT_BOTH(g, t, m)
             GS_UNROLL
-            for (int i = 0; i < K * K; i++) vstore16(g[i], (i / K * NP + p / NP) * (K * NP) + i % K * NP + p % NP, taps);
+            for (int i = 0; i < K * K; i++) gs_store16(g[i], (i / K * NP + p / NP) * (K * NP) + i % K * NP + p % NP, taps);
         }
         from_lanes(dw + ((ulong)row * cols + col) * KK, taps, KK, n, KK);
     }
@@ -462,11 +462,13 @@ GS_FN int pixel(int i, int n)
 #if LANES == 16
 /* N pixels a tile of 16 tiles in a row, next to each other in line, to vectors: d[j] = pixel F t + j of tile t. */
 #if F == 4
-#define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s048c, vload16(1, p).s048c, vload16(2, p).s048c, vload16(3, p).s048c);
+#define EVERY(d, j, p) d[j] = (float16)(gs_load16(0, p).s048c, gs_load16(1, p).s048c, gs_load16(2, p).s048c, gs_load16(3, p).s048c);
 #elif F == 3
-#define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s0369, vload16(0, p).scf, vload16(1, p).s258b, vload16(1, p).se, vload16(2, p).s147a, vload16(2, p).sd);
+#define EVERY(d, j, p)                                                            \
+    d[j] = (float16)(gs_load16(0, p).s0369, gs_load16(0, p).scf,                    \
+                      gs_load16(1, p).s258b, gs_load16(1, p).se, gs_load16(2, p).s147a, gs_load16(2, p).sd);
 #else
-#define EVERY(d, j, p) d[j] = (float16)(vload16(0, p).s02468ace, vload16(1, p).s02468ace);
+#define EVERY(d, j, p) d[j] = (float16)(gs_load16(0, p).s02468ace, gs_load16(1, p).s02468ace);
 #endif
 
 /* The other way: 16 F neighbours. */
@@ -476,24 +478,24 @@ GS_FN int pixel(int i, int n)
         const float16 a_ = ZIP_LOW((d)[0], (d)[2]), b_ = ZIP_LOW((d)[1], (d)[3]);                       \
         const float16 c_ = ZIP_HIGH((d)[0], (d)[2]), d_ = ZIP_HIGH((d)[1], (d)[3]);                     \
                                                                                                       \
-        vstore16(ZIP_LOW(a_, b_), 0, p);                                                              \
-        vstore16(ZIP_HIGH(a_, b_), 1, p);                                                             \
-        vstore16(ZIP_LOW(c_, d_), 2, p);                                                              \
-        vstore16(ZIP_HIGH(c_, d_), 3, p);                                                             \
+        gs_store16(ZIP_LOW(a_, b_), 0, p);                                                              \
+        gs_store16(ZIP_HIGH(a_, b_), 1, p);                                                             \
+        gs_store16(ZIP_LOW(c_, d_), 2, p);                                                              \
+        gs_store16(ZIP_HIGH(c_, d_), 3, p);                                                             \
     }
 #elif F == 3
 #define NEXT(p, d)                                                                                    \
     {                                                                                                 \
         float t_[48];                                                                                 \
                                                                                                       \
-        vstore16((d)[0], 0, t_), vstore16((d)[1], 1, t_), vstore16((d)[2], 2, t_);                      \
+        gs_store16((d)[0], 0, t_), gs_store16((d)[1], 1, t_), gs_store16((d)[2], 2, t_);                      \
         for (int k_ = 0; k_ < 48; k_++) (p)[k_] = t_[k_ % 3 * 16 + k_ / 3];                             \
     }
 #else
 #define NEXT(p, d)                                                                                    \
     {                                                                                                 \
-        vstore16(ZIP_LOW((d)[0], (d)[1]), 0, p);                                                      \
-        vstore16(ZIP_HIGH((d)[0], (d)[1]), 1, p);                                                     \
+        gs_store16(ZIP_LOW((d)[0], (d)[1]), 0, p);                                                      \
+        gs_store16(ZIP_HIGH((d)[0], (d)[1]), 1, p);                                                     \
     }
 #endif
 
@@ -501,8 +503,8 @@ GS_FN int pixel(int i, int n)
 #define COPY(to, from, n)                                                                             \
     {                                                                                                 \
         if ((n) >= 16) {                                                                              \
-            for (int k_ = 0; k_ + 16 < (n); k_ += 16) vstore16(vload16(0, (from) + k_), 0, (to) + k_);  \
-            vstore16(vload16(0, (from) + (n) - 16), 0, (to) + (n) - 16);                                \
+            for (int k_ = 0; k_ + 16 < (n); k_ += 16) gs_store16(gs_load16(0, (from) + k_), 0, (to) + k_);  \
+            gs_store16(gs_load16(0, (from) + (n) - 16), 0, (to) + (n) - 16);                                \
         } else {                                                                                      \
             for (int k_ = 0; k_ < (n); k_++) (to)[k_] = (from)[k_];                                     \
         }                                                                                             \
@@ -569,7 +571,7 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
             for (int j = 0; j < F; j++) EVERY(d, i * A + j, line[i] + j)
             GS_UNROLL
             for (int j = 0; j < K - 1; j++)
-                d[i * A + F + j] = vload16(0, last) ? vload16(j, after[i]) : d[i * A + j].s123456789abcdeff;
+                d[i * A + F + j] = vload16(0, last) ? gs_load16(j, after[i]) : d[i * A + j].s123456789abcdeff;
         }
     }
 #else
@@ -722,7 +724,7 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
     x += x0 + (ulong)group * 16 * picture + (ulong)c * (xh * xw);
     v += v0 + (ulong)c * span + at % lines * cols * 16;
     if (h0 < h1) to_lanes(lane, x + h0 * xw, picture, 16, (h1 - h0) * xw);
-    vstore16((float16)(0.0f), ROOM, lane);
+    gs_store16((float16)(0.0f), ROOM, lane);
     for (int phase = 0; phase < ps * ps; phase++)
         for (int j0 = 0; j0 < cols; j0++) {
             const int h = ps * F * row + top + phase / ps, w = ps * F * j0 + left + phase % ps;
@@ -734,12 +736,12 @@ __kernel void wino_image(__global float *v, const ulong v0, const __global float
                 for (int j = 0; j < A; j++) {
                     const int y = h + i * ps, z = w + j * ps;
 
-                    d[i * A + j] = vload16(y >= h0 && y < h1 && z >= 0 && z < xw ? (y - h0) * xw + z : ROOM, lane);
+                    d[i * A + j] = gs_load16(y >= h0 && y < h1 && z >= 0 && z < xw ? (y - h0) * xw + z : ROOM, lane);
                 }
             }
             B_BOTH(d, e, d)
             GS_UNROLL
-            for (int i = 0; i < A * A; i++) vstore16(d[i], 0, to + (ulong)i * ps * ps * channels * span);
+            for (int i = 0; i < A * A; i++) gs_store16(d[i], 0, to + (ulong)i * ps * ps * channels * span);
         }
 }
 
@@ -756,17 +758,17 @@ __kernel void wino_gradient(__global float *v, const ulong v0, const __global fl
     dy += dy0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw);
     v += v0 + (ulong)c * span + at % lines * cols * 16;
     to_lanes(lane, dy + h0 * yw, picture, 16, (h1 - h0) * yw);
-    vstore16((float16)(0.0f), ROOM, lane);
+    gs_store16((float16)(0.0f), ROOM, lane);
     for (int j0 = 0; j0 < cols; j0++) {
         GS_UNROLL
         for (int i = 0; i < F; i++) {
             GS_UNROLL
             for (int j = 0; j < F; j++)
-                d[i * F + j] = vload16(h0 + i < h1 && F * j0 + j < yw ? i * yw + F * j0 + j : ROOM, lane);
+                d[i * F + j] = gs_load16(h0 + i < h1 && F * j0 + j < yw ? i * yw + F * j0 + j : ROOM, lane);
         }
         RT_BOTH(r, e, d)
         GS_UNROLL
-        for (int i = 0; i < A * A; i++) vstore16(r[i], 0, v + (ulong)i * channels * span + j0 * 16);
+        for (int i = 0; i < A * A; i++) gs_store16(r[i], 0, v + (ulong)i * channels * span + j0 * 16);
     }
 }
 
@@ -788,14 +790,14 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
             const int w = step * F * j0 + phase % step;
 
             GS_UNROLL
-            for (int i = 0; i < A * A; i++) d[i] = vload16(0, from + (ulong)i * channels * span);
+            for (int i = 0; i < A * A; i++) d[i] = gs_load16(0, from + (ulong)i * channels * span);
             R_BOTH(r, e, d)
             GS_UNROLL
             for (int i = 0; i < F; i++) {
                 const int h = phase / step + i * step; /* of the rows in lane */
 
                 GS_UNROLL
-                for (int j = 0; j < F; j++) vstore16(r[i * F + j], h0 + h < h1 && w + j * step < yw ? h * yw + w + j * step : ROOM, lane);
+                for (int j = 0; j < F; j++) gs_store16(r[i * F + j], h0 + h < h1 && w + j * step < yw ? h * yw + w + j * step : ROOM, lane);
             }
         }
     from_lanes(y + y0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw) + h0 * yw, lane, picture, 16, (h1 - h0) * yw);

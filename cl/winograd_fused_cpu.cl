@@ -49,10 +49,10 @@ void wino_fused(__global float *y, const ulong y0, const __global float *v, cons
                     float16 g[K * K], t[A * K], r[A * A];
 
                     GS_UNROLL
-                    for (int i = 0; i < K * K; i++) g[i] = vload16(i / K * si + i % K * sj, tap);
+                    for (int i = 0; i < K * K; i++) g[i] = gs_load16(i / K * si + i % K * sj, tap);
                     G_BOTH(r, t, g)
                     GS_UNROLL
-                    for (int i = 0; i < A * A; i++) vstore16(r[i], 0, to + i * (TERMS * CB * OB));
+                    for (int i = 0; i < A * A; i++) gs_store16(r[i], 0, to + i * (TERMS * CB * OB));
                 }
         }
         for (int q = 0; q < POINTS; q++)
@@ -67,7 +67,7 @@ void wino_fused(__global float *y, const ulong y0, const __global float *v, cons
                     const __local float *from = u + (q * TERMS + p) * (CB * OB);
 
                     for (int c = 0; c < cn; c++, s += span) {
-                        const float16 u0 = vload16(2 * c, from), u1 = vload16(2 * c + 1, from);
+                        const float16 u0 = gs_load16(2 * c, from), u1 = gs_load16(2 * c + 1, from);
 
                         GS_UNROLL
                         for (int r = 0; r < RT; r++) {
@@ -79,7 +79,7 @@ void wino_fused(__global float *y, const ulong y0, const __global float *v, cons
                     }
                 }
                 GS_UNROLL
-                for (int r = 0; r < 2 * RT; r++) vstore16(c0 ? vload16(r, to) + acc[r / 2][r % 2] : acc[r / 2][r % 2], r, to);
+                for (int r = 0; r < 2 * RT; r++) gs_store16(c0 ? gs_load16(r, to) + acc[r / 2][r % 2] : acc[r / 2][r % 2], r, to);
             }
     }
     for (int side = 0; side < OB && first + side < results; side += 16)
@@ -96,10 +96,10 @@ void wino_fused(__global float *y, const ulong y0, const __global float *v, cons
             float lane[F * F * 16];
 
             GS_UNROLL
-            for (int i = 0; i < A * A; i++) m[i] = vload16(0, from + i * (TILES * OB));
+            for (int i = 0; i < A * A; i++) m[i] = gs_load16(0, from + i * (TILES * OB));
             R_BOTH(r, e, m)
             GS_UNROLL
-            for (int i = 0; i < F * F; i++) vstore16(r[i], i, lane);
+            for (int i = 0; i < F * F; i++) gs_store16(r[i], i, lane);
             for (int k = 0; k < min(16, results - first - side); k++) {
                 __global float *yk = y + ((ulong)picture * results + first + side + k) * (yh * yw);
 
