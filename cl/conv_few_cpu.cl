@@ -35,10 +35,10 @@ static inline float16 lanes(const __global float *row, const int q, const int n)
         float t[16];
 
         for (int k = 0; k < 16; k++) t[k] = row[source_of(q + k, n)];
-        return vload16(0, t);
+        return gs_load16(0, t);
     }
 #endif
-    return vload16(0, row + q);
+    return gs_load16(0, row + q);
 }
 
 #define LANE (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
@@ -109,7 +109,7 @@ void few_image(__global float *out, const ulong out0, const __global float *src,
                 float16 acc[NJ][NV];
                 int in_block = 0;
 
-                UNROLL for (int j = 0; j < NJ * NV; j++) vstore16((float16)(0.0f), j, shifted);
+                UNROLL for (int j = 0; j < NJ * NV; j++) gs_store16((float16)(0.0f), j, shifted);
                 UNROLL for (int j = 0; j < NJ; j++) { UNROLL for (int v = 0; v < NV; v++) acc[j][v] = (float16)(0.0f); }
                 for (int t = 0; t < ki; t++) {
                     const __global float *row = src + (ulong)source_of(a - t - top, p_rows) * q_cols;
@@ -134,7 +134,7 @@ void few_image(__global float *out, const ulong out0, const __global float *src,
                         in_block = 0;
                         UNROLL for (int j = 0; j < NJ; j++) {
                             UNROLL for (int v = 0; v < NV; v++) {
-                                vstore16(vload16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
+                                gs_store16(gs_load16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
                                 acc[j][v] = (float16)(0.0f);
                             }
                         }
@@ -142,7 +142,7 @@ void few_image(__global float *out, const ulong out0, const __global float *src,
                 }
                 UNROLL for (int j = 0; j < NJ; j++) {
                     UNROLL for (int v = 0; v < NV; v++)
-                        vstore16(vload16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
+                        gs_store16(gs_load16(j * NV + v, shifted) + acc[j][v], j * NV + v, shifted);
                 }
                 for (int j = 0; j < min(NJ, sh * c_count * kw - block * NJ); j++) {
                     const int all = block * NJ + j, jx = all % kw;
@@ -207,6 +207,61 @@ __kernel void few_split(__global float *restrict few, const ulong few0, const __
     for (int q = end; q < length; q++) few[q] = edge(x, q * sw + f - left, v);
 }
 
+/* Many results of a picture of few channels:
+ *
+ *   y[n,m,p,q] = sum over t of wt[m / NO][t][m % NO] few[n, c, j % sw, p sh + i, q + j / sw],   t = (c, i, j)
+ *
+ * few as few_split leaves it, wt as few_weights does. Group (rows, n, g): `chunk` rows p. NO results of 32 pixels at a time, neighbours or with
+ * -DROWS=1 16 of two rows; the last overlap the ones before. t ascends, below KO. */
+#ifndef ROWS
+#define ROWS 0
+#endif
+
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void few_results(__global float *y, const ulong y0, const __global float *few, const ulong few0, const __global float *wt, const ulong wt0,
+                 const int chunk, const int m_count, const int p_count, const int q_count, const int c_count, const int kh, const int sh,
+                 const int f_rows, const int length, const int n_few, const int blocks)
+{
+    __local int term_at[KO];
+    const int n = get_group_id(1), g = get_group_id(2), terms = c_count * kh * KW;
+    const int first = (int)get_group_id(0) * chunk, end = min(first + chunk, p_count), step = ROWS ? 16 : 32;
+
+    y += y0 + ((ulong)n * get_num_groups(2) + g) * m_count * p_count * q_count;
+    few += few0 + (ulong)n * n_few + (ulong)g * c_count * SW * f_rows * length;
+    wt += wt0 + (ulong)g * blocks * terms * NO;
+    for (int t = 0; t < terms; t++) term_at[t] = ((t / KW / kh * SW + t % KW % SW) * f_rows + t / KW % kh) * length + t % KW / SW;
+    for (int p = first; p < end; p += ROWS ? 2 : 1) {
+        const int second = ROWS ? min(p + 1, p_count - 1) - p : 0;
+        const long x1 = ROWS ? (long)second * sh * length : 16, y1 = ROWS ? (long)second * q_count : 16;
+
+        for (int b = 0; b < blocks; b++)
+            for (int qb = 0; qb < q_count; qb += step) {
+                const int q0 = min(qb, q_count - step);
+                const __global float *x = few + (long)p * sh * length + q0, *w = wt + (ulong)b * terms * NO;
+                __global float *to = y + ((ulong)b * NO * p_count + p) * q_count + q0;
+                float16 acc[NO][2];
+
+                UNROLL for (int o = 0; o < NO; o++) acc[o][0] = acc[o][1] = (float16)(0.0f);
+                for (int t = 0; t < terms; t++, w += NO) {
+                    const float16 a0 = gs_load16(0, x + term_at[t]), a1 = gs_load16(0, x + term_at[t] + x1);
+
+                    UNROLL for (int o = 0; o < NO; o++) {
+                        const float16 v = (float16)(w[o]);
+
+                        acc[o][0] = fma(v, a0, acc[o][0]);
+                        acc[o][1] = fma(v, a1, acc[o][1]);
+                    }
+                }
+                UNROLL for (int o = 0; o < NO; o++) {
+                    if (o < m_count - b * NO) {
+                        gs_store16(acc[o][0], 0, to + (ulong)o * p_count * q_count);
+                        gs_store16(acc[o][1], 0, to + (ulong)o * p_count * q_count + y1);
+                    }
+                }
+            }
+    }
+}
+
 /* The gradient by weights of which one side has few channels:
  *
  *   part[chunk][m][t][lane] = sum over n,p and q = lane (mod 16) of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
@@ -265,7 +320,7 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
                     }
                     UNROLL for (int i = 0; i < NI; i++) {
                         UNROLL for (int j = 0; j < KW; j++) {
-                            const float16 x = vload16(0, fi[i] + line + q0 + (long)(j % SW) * f_rows * length + j / SW);
+                            const float16 x = gs_load16(0, fi[i] + line + q0 + (long)(j % SW) * f_rows * length + j / SW);
 
                             UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
                         }
@@ -279,7 +334,7 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
                         UNROLL for (int j = 0; j < KW; j++) {
                             const int at = (o * NI + i) * KW + j;
 
-                            vstore16(vload16(at, sums) + acc[o][i][j], at, sums);
+                            gs_store16(gs_load16(at, sums) + acc[o][i][j], at, sums);
                             acc[o][i][j] = (float16)(0.0f);
                         }
                     }
@@ -288,7 +343,7 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
             for (int o = 0; o < min(NO, m_count - m); o++)
                 for (int i = 0; i < min(NI, taps - tb); i++)
                     for (int j = 0; j < KW; j++)
-                        vstore16(vload16((o * NI + i) * KW + j, sums), 0, part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16);
+                        gs_store16(gs_load16((o * NI + i) * KW + j, sums), 0, part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16);
         }
 }
 
@@ -305,7 +360,7 @@ __kernel void few_sum(__global float *dw, const ulong dw0, const __global float 
 
     if (at >= count) return;
     part += part0;
-    for (int k = 0; k < chunks; k++) s += vload16(0, part + ((ulong)k * count + at) * 16);
+    for (int k = 0; k < chunks; k++) s += gs_load16(0, part + ((ulong)k * count + at) * 16);
     s8 = s.lo + s.hi;
     s4 = s8.lo + s8.hi;
     j = at % kw, i = at / kw % kh, c = at / kw / kh % c_count, m = at / kw / kh / c_count % m_count;

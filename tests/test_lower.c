@@ -103,6 +103,8 @@ static const conv_case conv_cases[] = {
     { 2, 3, 20, 37, 9, 7, 7, 1, 1, 3, 3, 1, 1 },   /* few channels in, rows of 16 and more */
     { 3, 1, 32, 32, 10, 4, 4, 2, 2, 1, 1, 1, 1 },
     { 1, 4, 21, 50, 5, 5, 3, 3, 2, 2, 0, 1, 1 },   /* 36 columns: two blocks */
+    { 2, 3, 14, 47, 13, 3, 4, 3, 2, 1, 2, 1, 1 },  /* an odd number of rows of 24: two at a time, and vectors that overlap */
+    { 1, 4, 19, 33, 16, 3, 3, 1, 1, 1, 1, 1, 2 },  /* a group of few channels and many results */
     { 1, 2, 5, 70, 150, 3, 2, 1, 1, 1, 1, 1, 1 },  /* more channels than one block of terms */
     { 2, 40, 18, 19, 3, 7, 7, 1, 1, 3, 3, 1, 1 },  /* few channels out */
     { 1, 300, 4, 18, 2, 3, 3, 1, 1, 0, 2, 1, 1 },
@@ -300,6 +302,7 @@ static void conv_forms(void **state)
         { "cpu", 2, 2, 17, 12, 33, 1, 1, 0, "-DLAY=1" },      { "own", 0, 1, 15, 5, 33, 3, 1, 1, "-DOWN=1" },
         { "own", 1, 1, 33, 6, 15, 3, 1, 1, "-DOWN=2" },        { "own", 1, 1, 33, 15, 37, 4, 1, 1, "-DOWN=2" },
         { "", 0, 2, 9, 20, 3, 7, 1, 3, "few_image" },   { "", 1, 2, 3, 40, 9, 4, 2, 1, "few_image" },
+        { "", 0, 2, 3, 40, 9, 4, 2, 1, "few_results" },  { "", 0, 1, 3, 64, 9, 4, 2, 1, "few_results" },
         { "", 2, 2, 3, 40, 9, 4, 2, 1, "few_weights_grad" }, { "", 2, 2, 9, 20, 3, 7, 1, 3, "few_weights_grad" },
         { "pixel", 0, 3, 9, 8, 33, 1, 1, 0, "gemm" },   { "pixel", 1, 3, 9, 8, 33, 1, 1, 0, "gemm" },
         { "pixel", 2, 1, 9, 20, 33, 1, 1, 0, "gemm" },

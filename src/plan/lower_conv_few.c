@@ -1,11 +1,11 @@
 /* Convolutions one side of which has few channels, on CPUs: cl/conv_few_cpu.cl. The gradient by a picture and the few
  * results of a stride-1 layer are one kernel (the second is the first with the weights turned round), so are the
- * gradients by weights of both; and layers whose window is their whole picture or one pixel are plain products. */
+ * gradients by weights of both; many results of few channels are another; and layers whose window is their whole picture or one pixel are plain products. */
 #include "plan/lower_int.h"
 
-/* LINES as in cl/conv_few_cpu.cl; BLOCK: accumulators that fit the registers; NEAR: elements of the planes that are summed together, which
- * stay in the second-level cache */
-enum { LINES = 6144, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
+/* LINES and KO as in cl/conv_few_cpu.cl; RESULTS: fewest of few_results; BLOCK: accumulators that fit the registers; NEAR: elements of the planes
+ * that are summed together, which stay in the second-level cache */
+enum { LINES = 6144, KO = 128, RESULTS = 8, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
 
 /* The many-channelled operand: `planes` a group of rows x cols pixels, read as high x wide with (top, left)
  * in front. */
@@ -191,6 +191,39 @@ static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64
     gs_launch_cost(l, 0.0, 4.0 * (double)planes * ((double)h * v + (double)sw * rows * length));
 }
 
+/* ---- many results of few channels: few_results ---- */
+
+/* Windows of more terms are as fast by cl/conv_cpu.cl. */
+static bool results_can(const gs_conv *c)
+{
+    return few(c, c->xc) && c->yc / c->groups >= RESULTS && c->yw >= LANES && c->xc / c->groups * c->kh * c->kw <= KO;
+}
+
+static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x, gs_value *w)
+{
+    const int cg = c->xc / c->groups, og = c->yc / c->groups, terms = cg * c->kh * c->kw;
+    const int blocks = (og + BLOCK / 2 - 1) / (BLOCK / 2), no = (og + blocks - 1) / blocks, two = c->yw < 2 * LANES;
+    const int f_rows = (c->yh - 1) * c->sh + c->kh, length = c->yw + (c->kw - 1) / c->sw;
+    const int64_t planes = (int64_t)c->n * c->xc, per_few = (int64_t)c->xc * c->sw * f_rows * length;
+    const int64_t count = (int64_t)c->groups * blocks * terms * no, each = (int64_t)c->n * c->groups;
+    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units), cuts = GS_MIN(c->yh, (want + each - 1) / each);
+    const int64_t chunk = ((c->yh + cuts - 1) / cuts + two) >> two << two;
+    gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"), *wt = gs_plan_scratch(p, count, "weights");
+    gs_launch *l;
+
+    split_emit(p, split, x, (int)c->mode, planes, c->sw, f_rows, length, c->xh, c->xw, c->ph, c->pw);
+    /* as few_weights has it, results are the columns and all terms its o */
+    weights_launch(p, wt, w, (const int64_t[]){ count, no, blocks, terms, 1, 1, 1, og, 1, 0, (int64_t)og * terms, 1, 0, 0, terms });
+
+    l = gs_launch_new(p, "conv_few_cpu.cl", "few_results", "-DKW=%d -DSW=%d -DNO=%d -DROWS=%d", c->kw, c->sw, no, two);
+    gs_launch_out(l, y);
+    gs_launch_in(l, split);
+    gs_launch_in(l, wt);
+    ints(l, (const int64_t[]){ chunk, og, c->yh, c->yw, cg, c->kh, c->sh, f_rows, length, per_few, blocks }, 11);
+    gs_launch_grid(l, (size_t)((c->yh + chunk - 1) / chunk), (size_t)c->n, (size_t)c->groups, 1, 1, 1);
+    gs_launch_cost(l, flops(c), 4.0 * c->n * ((double)per_few + (double)c->yc * c->yh * c->yw));
+}
+
 /* ---- few channels of x or of y in the gradient by weights: few_weights_grad ---- */
 
 typedef struct weights { /* many: the source; few: c channels of h x v pixels in front of which lie (top, left) */
@@ -267,13 +300,14 @@ bool gs__conv_few_can(const gs_device *d, const gs_problem *q)
 {
     const gs_conv *c = &q->conv;
 
-    return gs__cpu_forms(&d->info) && c->dil == 1 && (c->kind == GS_CONV_DW ? weights_can(c) : image_can(c));
+    return gs__cpu_forms(&d->info) && c->dil == 1 && (c->kind == GS_CONV_DW ? weights_can(c) : image_can(c) || (c->kind == GS_CONV_Y && results_can(c)));
 }
 
 gs_status gs__conv_few(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)
 {
     (void)v;
     if (q->conv.kind == GS_CONV_DW) weights_emit(p, &q->conv, out, a, b);
-    else image_emit(p, &q->conv, out, a, b);
+    else if (image_can(&q->conv)) image_emit(p, &q->conv, out, a, b);
+    else results_emit(p, &q->conv, out, a, b);
     return GS_OK;
 }
