@@ -36,26 +36,6 @@
 #ifndef OS
 #define OS 0 /* 1: results of rows that come in runs of four are neighbours */
 #endif
-#define UNROLL _Pragma("unroll")
-
-/* a and b lane by lane in turns: their first halves, their second */
-#define LOW(a, b)                                                                                                        \
-    (float16)((a).s0, (b).s0, (a).s1, (b).s1, (a).s2, (b).s2, (a).s3, (b).s3, (a).s4, (b).s4, (a).s5, (b).s5, (a).s6, \
-              (b).s6, (a).s7, (b).s7)
-#define HIGH(a, b)                                                                                                       \
-    (float16)((a).s8, (b).s8, (a).s9, (b).s9, (a).sa, (b).sa, (a).sb, (b).sb, (a).sc, (b).sc, (a).sd, (b).sd, (a).se, \
-              (b).se, (a).sf, (b).sf)
-
-/* v[i] lane j <-> v[j] lane i: four rounds of shuffling 16 cards. */
-static inline void turn(float16 *v)
-{
-    float16 w[16];
-
-    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
-}
 
 /* v[l] lane r = s[base + r sj + l] for r < cols, zeros for the other lanes. */
 static inline void take(float16 *v, const __global float *s, const int base, const int sj, const int cols, const int size)
@@ -72,7 +52,7 @@ static inline void take(float16 *v, const __global float *s, const int base, con
         }
         UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(r, t);
     }
-    turn(v);
+    turn16(v);
 }
 
 /* Of 16 neighbours in v the terms of one k0 to a panel: lane k1 u1 + k2 u2 is term k1 e2 + k2. -DAPART=1: they are not the first of them. */
@@ -286,7 +266,7 @@ void conv_cpu(__global float *out, const ulong out0, const __global float *x, co
                 float16 v[16];
 
                 UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(0, x + ro[min(r, MR - 1)] + term_at[k]);
-                turn(v);
+                turn16(v);
                 UNROLL for (int r = 0; r < 16; r++) gs_store16(v[r], 0, xs + (k + r) * MR); /* the next covers the last four */
             }
 #else

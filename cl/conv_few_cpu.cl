@@ -10,7 +10,6 @@
 #ifndef PAD
 #define PAD 0
 #endif
-#define UNROLL _Pragma("unroll")
 
 /* Where position i of a line of n with room around it comes from. */
 static inline int source_of(const int i, const int n)

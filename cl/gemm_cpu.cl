@@ -10,7 +10,6 @@
  * Order of sums: k ascending within blocks of KC; block results added in order. It depends on K and KC only.
  * With an epilogue (GS_END, and beta 0) the last block of terms goes through a tile of 12 x 32, so that there is one copy of it, as a loop.
  *
- * Vectors are read and written through pointers to a float16 that is aligned as a float: PoCL 3.1 takes vload16 and vstore16 apart into quarters.
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #ifdef __OPENCL_VERSION__
 
@@ -29,67 +28,6 @@
 #define KC 128
 #define NR 32
 #define MR 12
-#define UNROLL _Pragma("unroll")
-
-typedef float16 any16 __attribute__((aligned(4)));
-typedef float8 any8 __attribute__((aligned(4)));
-typedef float4 any4 __attribute__((aligned(4)));
-#define LOAD(p) (*(const __global any16 *)(p))
-#define STORE(p, v) (*(__global any16 *)(p) = (v))
-#define LOAD_LOCAL(p) (*(const __local float16 *)(p))
-#define STORE_LOCAL(p, v) (*(__local float16 *)(p) = (v))
-
-/* a and b lane by lane in turns: their first halves, their second */
-#define LOW(a, b)                                                                                                        \
-    (float16)((a).s0, (b).s0, (a).s1, (b).s1, (a).s2, (b).s2, (a).s3, (b).s3, (a).s4, (b).s4, (a).s5, (b).s5, (a).s6, \
-              (b).s6, (a).s7, (b).s7)
-#define HIGH(a, b)                                                                                                       \
-    (float16)((a).s8, (b).s8, (a).s9, (b).s9, (a).sa, (b).sa, (a).sb, (b).sb, (a).sc, (b).sc, (a).sd, (b).sd, (a).se, \
-              (b).se, (a).sf, (b).sf)
-
-/* v[i] lane j <-> v[j] lane i: four rounds of shuffling 16 cards. */
-static inline void turn(float16 *v)
-{
-    float16 w[16];
-
-    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) w[2 * i] = LOW(v[i], v[i + 8]), w[2 * i + 1] = HIGH(v[i], v[i + 8]);
-    UNROLL for (int i = 0; i < 8; i++) v[2 * i] = LOW(w[i], w[i + 8]), v[2 * i + 1] = HIGH(w[i], w[i + 8]);
-}
-
-/* n <= 16 elements to d, zeros behind them. */
-static inline void some_in(__local float *d, const __global float *s, const int n)
-{
-    if (n == 16) {
-        STORE_LOCAL(d, LOAD(s));
-        return;
-    }
-    STORE_LOCAL(d, (float16)(0.0f));
-    if (n & 8) vstore8(vload8(0, s), 0, d), s += 8, d += 8;
-    if (n & 4) vstore4(vload4(0, s), 0, d), s += 4, d += 4;
-    if (n & 2) vstore2(vload2(0, s), 0, d), s += 2, d += 2;
-    if (n & 1) *d = *s;
-}
-
-/* The first n <= 16 lanes to d. */
-static inline void some_out(__global float *d, const float16 v, const int n)
-{
-    float8 a = v.lo;
-    float4 b;
-    float2 c;
-
-    if (n == 16) {
-        STORE(d, v);
-        return;
-    }
-    if (n & 8) vstore8(a, 0, d), a = v.hi, d += 8;
-    b = a.lo;
-    if (n & 4) vstore4(b, 0, d), b = a.hi, d += 4;
-    c = b.lo;
-    if (n & 2) vstore2(c, 0, d), c = b.hi, d += 2;
-    if (n & 1) *d = c.x;
-}
 
 /* kn terms of `cols` columns of op(B) from b on into panel[kn][32]. Columns behind them: numbers that nobody stores. */
 static inline void pack_b(__local float *panel, const __global float *b, const int ldb, const int kn, const int cols)
@@ -102,9 +40,9 @@ static inline void pack_b(__local float *panel, const __global float *b, const i
             for (int h = 0; h < NR; h += 16) {
                 float16 v[16];
 
-                UNROLL for (int r = 0; r < 16; r++) v[r] = LOAD(b + (ulong)min(h + r, cols - 1) * ldb + q);
-                turn(v);
-                UNROLL for (int r = 0; r < 16; r++) STORE_LOCAL(panel + (q + r) * NR + h, v[r]);
+                UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(b + (ulong)min(h + r, cols - 1) * ldb + q);
+                turn16(v);
+                UNROLL for (int r = 0; r < 16; r++) ST16_LOCAL(panel + (q + r) * NR + h, v[r]);
             }
         }
     else
@@ -113,8 +51,8 @@ static inline void pack_b(__local float *panel, const __global float *b, const i
 #else
     for (int q = 0; q < kn; q++, b += ldb, panel += NR) {
         if (cols == NR) {
-            STORE_LOCAL(panel, LOAD(b));
-            STORE_LOCAL(panel + 16, LOAD(b + 16));
+            ST16_LOCAL(panel, LD16(b));
+            ST16_LOCAL(panel + 16, LD16(b + 16));
         } else {
             some_in(panel, b, min(cols, 16));
             some_in(panel + 16, b + 16, max(cols - 16, 0));
@@ -146,24 +84,20 @@ static inline void lay_a(__local float *rows, const __global float *a, const int
         const __global float *s = a + (ulong)min(r, rn - 1) * lda;
         int q = 0;
 
-        for (; q + 16 <= kn; q += 16) STORE_LOCAL(rows + q, LOAD(s + q));
+        for (; q + 16 <= kn; q += 16) ST16_LOCAL(rows + q, LD16(s + q));
         for (; q < kn; q++) rows[q] = s[q];
     }
 #endif
 }
 
-/* Lines from..to-1 of what the next panel is made of are on their way to the second-level cache. A compiler to SPIR-V has no word for it. */
+/* Lines from..to-1 of what the next panel is made of. */
 static inline void ask(const __global float *b, const int ldb, const int from, const int to)
 {
-#if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
     for (int i = from; i < to; i++) {
-        const ulong s = (ulong)(b + (ulong)i * ldb);
+        const __global float *s = b + (ulong)i * ldb;
 
-        UNROLL for (int w = 0; w < (TB ? KC / 16 + 1 : NR / 16); w++) __builtin_prefetch((const void *)(s + 64 * w), 0, 2);
+        UNROLL for (int w = 0; w < (TB ? KC / 16 + 1 : NR / 16); w++) ASK(s + 16 * w);
     }
-#else
-    (void)b, (void)ldb, (void)from, (void)to;
-#endif
 }
 
 /* A row of a block: C = alpha v + beta C, `cols` columns. A call would put all accumulators aside: 15 % of a short product. */
@@ -175,11 +109,11 @@ static inline __attribute__((always_inline)) void store_row(__global float *c, c
 #if !TC
     if (cols == NR) {
         if (beta != 0.0f) {
-            w0 = fma((float16)(beta), LOAD(c), w0);
-            w1 = fma((float16)(beta), LOAD(c + 16), w1);
+            w0 = fma((float16)(beta), LD16(c), w0);
+            w1 = fma((float16)(beta), LD16(c + 16), w1);
         }
-        STORE(c, w0);
-        STORE(c + 16, w1);
+        ST16(c, w0);
+        ST16(c + 16, w1);
         return;
     }
     if (beta == 0.0f) {
@@ -208,7 +142,7 @@ static inline void join_row(float *t, const __global float *c, const int step, c
     for (; q + 16 <= cols; q += 16) {
         const float16 v = alpha * *(const float16 *)(t + q);
 
-        *(float16 *)(t + q) = beta != 0.0f ? fma((float16)(beta), LOAD(c + q), v) : v;
+        *(float16 *)(t + q) = beta != 0.0f ? fma((float16)(beta), LD16(c + q), v) : v;
     }
 #endif
     for (; q < cols; q++) t[q] = beta != 0.0f ? fma(beta, c[q * step], alpha * t[q]) : alpha * t[q];
@@ -241,7 +175,7 @@ static inline void join_row(float *t, const __global float *c, const int step, c
                                                                                                                        \
         UNROLL for (int r = 0; r < R; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);                                    \
         for (int q = 0; q < kn; q++) {                                                                                 \
-            const float16 b0 = LOAD_LOCAL(panel + q * NR), b1 = LOAD_LOCAL(panel + q * NR + 16);                       \
+            const float16 b0 = LD16_LOCAL(panel + q * NR), b1 = LD16_LOCAL(panel + q * NR + 16);                       \
                                                                                                                        \
             UNROLL for (int r = 0; r < R; r++) {                                                                       \
                 const float16 x = (float16)(rows[TA ? q * R + r : r * KC + q]);                                        \

@@ -7,7 +7,6 @@
 #ifndef NF
 #define NF 1
 #endif
-#define UNROLL _Pragma("unroll")
 
 static inline void put(__global float *c, const float v, const float alpha, const float beta)
 {

@@ -136,6 +136,11 @@ static void cpu_products(void **state)
     (void)state;
     if (!on_cpu()) GS_SKIP("the device takes no forms for CPUs");
     products("gemm/cpu:4");
+    for (int t = 0; t < 2; t++) { /* operands whose lines lie along k; other products fall to the preset */
+        layer("gemm/few", 0, 97, 65, 259, t, true);
+        layer("gemm/few", 3, 33, 59, 31, t, true);
+        gradient("gemm/few", 2, 17, 13, 140, t, true);
+    }
 }
 
 static void tile_products(void **state)

@@ -126,6 +126,7 @@ static void little_local_memory(void **state)
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     device->info.local_memory = 32 << 10; /* what the smallest devices offer: 24 rows */
     for (int t = 0; t < 4; t++) check("cpu", 77, 65, 259, 2, t & 1, t & 2, 1.0f, 0.25f, 0);
+    for (int t = 0; t < 2; t++) check("few", 19, 211, 259, 2, t & 1, true, 1.0f, 0.25f, 0); /* 48 lines; of 64 rows none */
     device->info.local_memory = all;
 }
 
@@ -145,6 +146,24 @@ static void thin_form(void **state)
         check("thin", 64, 4, 1, 1, t & 1, t & 2, 1.0f, 0.0f, 0);
         check("thin", 2, 8209, 7, 1, t & 1, t & 2, 1.0f, 0.0f, 0); /* more lines than a group has room for, and a rest */
         check("thin", 8197, 1, 130, 1, t & 1, t & 2, 1.0f, 1.0f, 0);
+    }
+}
+
+static void few_form(void **state)
+{
+    static const int64_t rows[] = { 1, 15, 16, 17, 31, 48, 50, 64, 65, 97, 130 };
+
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    for (int ta = 0; ta < 2; ta++) {
+        for (size_t i = 0; i < GS_COUNT(rows); i++) {
+            check("few", rows[i], 12, 15, 1, ta, true, 1.0f, 0.0f, 0);  /* one tile */
+            check("few", rows[i], 59, 131, 1, ta, true, 1.0f, 0.0f, 0); /* the last lines begin earlier, and belong to two groups */
+            check("few", rows[i], 37, 259, 2, ta, true, -0.5f, 2.0f, 3);
+        }
+        check("few", 16, 2003, 1, 1, ta, true, 1.0f, 0.0f, 0); /* several groups of many lines */
+        check("few", 33, 1999, 17, 1, ta, true, 1.0f, 1.0f, 1);
+        check("few", 3, 13, 127, 5, ta, true, 1.5f, 0.0f, 2);
     }
 }
 
@@ -196,6 +215,7 @@ int main(void)
         cmocka_unit_test(cpu_form),
         cmocka_unit_test(little_local_memory),
         cmocka_unit_test(thin_form),
+        cmocka_unit_test(few_form),
         cmocka_unit_test(tile_form),
         cmocka_unit_test(small_tile_form),
         cmocka_unit_test(drivers_library),

@@ -47,6 +47,28 @@ gs_status gs_kernel_text(const char *file, char **text)
     return gs_fail(GS_EBUILD, "cl/%s: no such kernel file in this build", file);
 }
 
+gs_status gs_kernel_source(const char *file, char **source)
+{
+    static const char cpu[] = "_cpu.cl";
+    const size_t n = strlen(file);
+    gs_str whole = {0};
+    char *shared;
+    gs_status st;
+
+    if (n < sizeof cpu || strcmp(file + n - (sizeof cpu - 1), cpu) != 0) return gs_kernel_text(file, source);
+    *source = NULL;
+    st = gs_kernel_text("cpu.h", &shared);
+    if (st != GS_OK) return st;
+    st = gs_kernel_text(file, source);
+    if (st == GS_OK) {
+        gs_str_printf(&whole, "#line 1 \"cpu.h\"\n%s\n#line 1 \"%s\"\n%s", shared, file, *source);
+        free(*source);
+        *source = whole.data;
+    }
+    free(shared);
+    return st;
+}
+
 static gs_program *find(const gs_device *d, const char *label, uint64_t source, const char *options)
 {
     for (const struct gs_program_entry *e = d->programs; e; e = e->next)
@@ -81,7 +103,7 @@ gs_status gs_program_with(gs_device *d, const char *file, const char *before, co
     options = options ? options : "";
     *out = find(d, file, hash, options);
     if (*out) return GS_OK;
-    st = gs_kernel_text(file, &text);
+    st = gs_kernel_source(file, &text);
     if (st == GS_OK) {
         gs_str_printf(&whole, "%s%s", before ? before : "", text);
         st = build(d, file, hash, gs_str_c(&whole), options, out);

@@ -123,8 +123,8 @@ static bool cpu_can(const gs_device *d, const gs_problem *q)
 }
 
 /* How C is cut: groups of `across` strips of 32 columns by `chunk` rows, `want` of them or more where there are as many blocks. The least time by
- * a count of cycles: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for ahead. */
-static void cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int64_t *across, int64_t *chunk)
+ * a count of cycles, which is returned: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for ahead. */
+static double cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int64_t *across, int64_t *chunk)
 {
     enum { MOST_ACROSS = 16, ROW = 256, PACK_NN = 800, PACK_NT = 2000, LAY = 20, START = 4000 };
     const int64_t strips = (s->n + NR - 1) / NR, tiles = (s->m + MR - 1) / MR;
@@ -144,6 +144,7 @@ static void cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int
         }
         if (best > 0.0 && down >= (tiles * MR + rows - 1) / rows + 3) break; /* cutting further only packs B more often */
     }
+    return best > 0.0 ? best : (double)strips * (double)tiles * (double)s->batch / cores * (MR * ROW + (s->tb ? PACK_NT : PACK_NN) + MR * LAY + START);
 }
 
 /* param: least number of groups a core. */
@@ -177,6 +178,81 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
     cost_of(l, g);
     if (q->end) {
         l->args[0].elementwise = g->k <= KC; /* c is where sums rest between blocks of terms */
+        gs_launch_end(l, q->end, false);
+    }
+    return GS_OK;
+}
+
+/* ---- cl/gemm_few_cpu.cl: B's lines lie along k ---- */
+
+enum { FEW_STEP = 12, FEW_LINES = 384, FEW_LEAST = 48, FEW_ROWS = 64 }; /* lines of a group: whole tiles, the most, what the kernel has room for at least; rows */
+
+/* Blocks of rows, and vectors that hold one. */
+static int64_t few_blocks(const gs_gemm *g) { return (g->m + FEW_ROWS - 1) / FEW_ROWS; }
+static int64_t few_vectors(const gs_gemm *g) { return ((g->m + few_blocks(g) - 1) / few_blocks(g) + 15) / 16; }
+
+/* Lines for which there is room beside the panel. */
+static int64_t few_lines(const gs_device *d, int64_t mv)
+{
+    const int64_t room = (int64_t)(d->info.local_memory / 4) - KC * 16 * mv;
+
+    return GS_MIN(FEW_LINES, room / (16 * mv)) / FEW_LEAST * FEW_LEAST;
+}
+
+static bool few_can(const gs_device *d, const gs_problem *q)
+{
+    return gs__cpu_forms(&d->info) && q->gemm.tb && q->gemm.n >= FEW_STEP && few_lines(d, few_vectors(&q->gemm)) > 0;
+}
+
+/* How many lines a group takes: the least time, by the count of cycles of cpu_cut, which is returned. Packing op(A) takes as long as 8 lines. */
+static double few_cut(const gs_gemm *g, int64_t most, int cores, int64_t *chunk)
+{
+    enum { START = 2000 };
+    const int64_t mv = few_vectors(g), blocks = (g->m + 16 * mv - 1) / (16 * mv);
+    double best = 0.0;
+
+    *chunk = FEW_STEP;
+    for (int64_t c = FEW_STEP; c <= most; c += FEW_STEP) {
+        const int64_t groups = (g->n + c - 1) / c * blocks * g->batch, turns = (groups + cores - 1) / cores;
+        const double time = (double)turns * ((double)(GS_MIN(c, g->n) + 8) * (double)(KC * mv) + START);
+
+        if ((groups < 2 * cores && c > FEW_STEP) || (best > 0.0 && time > best)) continue;
+        best = time, *chunk = c;
+    }
+    return best;
+}
+
+/* Where it is the faster: vectors that are mostly full. Its multiply-adds were measured to take a twentieth less, for sums rest in local memory. */
+static bool few_pays(const gs_device *d, const gs_problem *q, const gs_variant *v)
+{
+    const double rate = 0.95;
+    const int cores = GS_MAX(1, d->info.compute_units);
+    int64_t across, chunk;
+
+    (void)v;
+    return cpu_rows(d) < MR || rate * few_cut(&q->gemm, few_lines(d, few_vectors(&q->gemm)), cores, &chunk) <
+                                   cpu_cut(&q->gemm, cpu_rows(d), cores, 2 * (int64_t)cores, &across, &chunk);
+}
+
+static gs_status few_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)
+{
+    const gs_gemm *g = &q->gemm;
+    const int64_t mv = few_vectors(g), most = few_lines(p->d, mv);
+    gs_launch *l = gs_launch_new(p, "gemm_few_cpu.cl", "gemm_few_cpu", "-DTA=%d -DMV=%d -DLINES=%d", g->ta, (int)mv, (int)most);
+    int64_t chunk;
+
+    (void)v;
+    args_of(l, g, c, a, b);
+    sizes_of(l, g);
+    few_cut(g, most, GS_MAX(1, gs_plan_device(p)->compute_units), &chunk);
+    gs_launch_int(l, 16 * mv);
+    gs_launch_int(l, chunk);
+    gs_launch_float(l, g->alpha);
+    gs_launch_float(l, g->beta);
+    gs_launch_grid(l, (size_t)((g->n + chunk - 1) / chunk), (size_t)((g->m + 16 * mv - 1) / (16 * mv)), (size_t)g->batch, 1, 1, 1);
+    cost_of(l, g);
+    if (q->end) {
+        l->args[0].elementwise = true; /* the kernel leaves c alone */
         gs_launch_end(l, q->end, false);
     }
     return GS_OK;
@@ -276,6 +352,7 @@ static gs_status tile_emit(gs_plan *p, const gs_problem *q, const gs_variant *v,
 
 const gs_variant gs__gemm_variants[] = {
     { "thin", 0, false, thin_can, thin_emit },
+    { "few", 0, false, few_can, few_emit, .pays = few_pays, .ends = cpu_ends },
     { "cpu:2", 2, false, cpu_can, cpu_emit, .ends = cpu_ends },
     { "cpu:1", 1, true, cpu_can, cpu_emit, .ends = cpu_ends },
     { "cpu:4", 4, true, cpu_can, cpu_emit, .ends = cpu_ends },

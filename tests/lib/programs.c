@@ -323,8 +323,14 @@ const gs_test_program *gs_test_programs(int *n)
 
     *n = all.n;
     if (all.n) return all.list;
-    for (const gs_kernel_file *f = gs__kernel_files; f->name; f++)
-        if (strlen(f->name) > 3 && !strcmp(f->name + strlen(f->name) - 3, ".cl")) told(&all, f->name, f->text, "");
+    for (const gs_kernel_file *f = gs__kernel_files; f->name; f++) {
+        char *source;
+
+        if (strlen(f->name) <= 3 || strcmp(f->name + strlen(f->name) - 3, ".cl")) continue;
+        assert_ok(gs_kernel_source(f->name, &source));
+        told(&all, f->name, source, "");
+        free(source);
+    }
     gather_on(&all, "null", false, 0, OPS);
     gather_on(&all, "null", true, 0, CONFIGURATIONS);
     gather_on(&all, "null", true, 64, PROFILES); /* smaller tiles and groups */
