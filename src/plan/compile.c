@@ -128,7 +128,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     p->off_cse = gs_lists(off, "cse");
     p->off_simplify = gs_lists(off, "simplify");
     p->off_fuse = gs_lists(off, "fuse");
-    p->off_epilogue = p->off_fuse || gs_lists(off, "epilogue") || /* CPUs are slower with it (docs/PERFORMANCE.md) */
+    p->off_epilogue = p->off_fuse || gs_lists(off, "epilogue") || /* CPUs are slower with it (docs/KERNELS.md) */
                       (gs__cpu_forms(&d->info) && !gs_lists(on, "epilogue"));
     p->off_rows = p->off_fuse || gs_lists(off, "rows");
     p->off_columns = gs_lists(off, "columns");
