@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Tables of what compare.py measured, in one run or several: python3 report.py RESULT.json..."""
+"""Tables of what compare.py measured, in one run or several, whose medians count: python3 report.py RESULT.json..."""
 import json
+import statistics
 import sys
 
 LIMIT_DIFFERENCE = 1e-3     # of two fp32 results through sketches; Winograd's transforms differ by some 1e-5
@@ -134,18 +135,43 @@ def markdown(result):
     return "\n".join(lines) + "\n"
 
 
+def middle(stats):
+    """One statistic of several measurements of the same: the median of their medians, and how far these lie from it."""
+    value = statistics.median(s["median"] for s in stats)
+    return {"median": value, "mad": statistics.median(abs(s["median"] - value) for s in stats), "best": min(s["best"] for s in stats),
+            "samples": sum(s["samples"] for s in stats)}
+
+
+def together(rows):
+    """One row of a case's rows in several results: so a slow spell of the machine in one of them does not count."""
+    sound = [r for r in rows if "failed" not in r]
+    if len(sound) < 2:
+        return (sound or rows)[-1]
+    row = dict(sound[-1])
+    for side in ("gesso", "torch"):
+        row[side] = {key: middle([r[side][key] for r in sound]) for key in ("seconds", "cpu_seconds")}
+    for key in ("ratio", "ratio_cpu"):
+        if all(r.get(key) for r in sound):
+            row[key] = middle([r[key] for r in sound])
+    row["machine"] = dict(row["machine"], others=max(r["machine"]["others"] for r in sound))
+    return row
+
+
 def merged(results):
-    """One result of several of the same programs: all rows, a later one in the place of an earlier one of its case."""
-    whole = results[0]
+    """One result of several of the same programs: all cases, those of several results by the medians of these."""
+    whole = dict(results[0])
     for r in results[1:]:
         for key in ("gesso", "device", "driver", "torch", "cpu", "threads", "passive"):
             if r.get(key) != whole.get(key):
                 sys.exit(f"the results differ in {key}: {whole.get(key)} and {r.get(key)}")
-        for suite in ("ops", "models"):
-            new = {row["id"] for row in r[suite]}
-            whole[suite] = [row for row in whole[suite] if row["id"] not in new] + r[suite]
-        whole["skipped"] += r["skipped"]
-        whole["load_after"] = r["load_after"]
+    for suite in ("ops", "models"):
+        cases = {}
+        for r in results:
+            for row in r[suite]:
+                cases.setdefault(row["id"], []).append(row)
+        whole[suite] = [together(rows) for rows in cases.values()]
+    whole["skipped"] = [s for r in results for s in r["skipped"]]
+    whole["load_after"] = results[-1]["load_after"]
     return whole
 
 
