@@ -234,6 +234,25 @@ static void large_buffers_ask_for_large_pages(void **state)
     free(out);
 }
 
+/* GESSO_FORMS decides in which form a device gets its kernels. */
+static void forms_can_be_chosen(void **state)
+{
+    gs_device *d;
+
+    (void)state;
+    NEED_DEVICE();
+    if (strncmp(dev->info.id, "opencl", 6)) GS_SKIP("the OpenCL driver has it");
+    for (int cpu = 0; cpu < 2; cpu++) {
+        setenv("GESSO_FORMS", cpu ? "cpu" : "gpu", 1);
+        assert_ok(gs_device_open(dev->info.id, &d));
+        assert_int_equal(gs__cpu_forms(&d->info), cpu);
+        gs_device_close(d);
+    }
+    setenv("GESSO_FORMS", "both", 1);
+    assert_fails(gs_device_open(dev->info.id, &d), GS_EUSAGE, "GESSO_FORMS=both: it may be cpu or gpu");
+    unsetenv("GESSO_FORMS");
+}
+
 /* GESSO_POISON: what nobody wrote is NaN, and writes, copies and fills touch their own bytes alone. */
 static void poison_is_seen(void **state)
 {
@@ -757,6 +776,7 @@ int main(void)
         cmocka_unit_test(memory_round_trips),
         cmocka_unit_test(written_memory_may_be_reused_at_once),
         cmocka_unit_test(large_buffers_ask_for_large_pages),
+        cmocka_unit_test(forms_can_be_chosen),
         cmocka_unit_test(poison_is_seen),
         cmocka_unit_test(too_much_memory_is_refused_with_figures),
         cmocka_unit_test(null_accepts_everything),

@@ -10,12 +10,14 @@ platform=$1 B=$2 only=${3:-}
 
 # Tests that open a device; under valgrind those that are quick on the null device. Then op cases for Oclgrind's closer look: an op for
 # each kernel file and form of generated kernel that it gets through in seconds.
-ops=
+ops= forms=
 case $platform in
 valgrind) tests="base device plan ops_ref nn idx safetensors checkpoint config metrics" ;;
 rusticl) tests="device device_cache kernels gemm loops plan ops lower" ;;
 oclgrind)
     tests="device device_cache kernels plan ops" # one 64 x 64 tile takes the simulator ten seconds
+    forms="gemm:cpu_form gemm:few_form gemm:thin_form lower:conv_cpu lower:conv_own lower:conv_few lower:winograd_fused
+        rows:forward rows:gradients rows:columns_forward rows:columns_gradients rows:in_place rows:short_rows"
     ops="cumsum max argmax mean moments gather scatter_add max_pool2d avg_pool2d resize2d pad2d broadcast_to concat permute random_normal" ;;
 *) echo "platform_tests.sh: rusticl, oclgrind or valgrind, not \"$platform\"" >&2; exit 2 ;;
 esac
@@ -47,6 +49,14 @@ closely() (
     export GESSO_POISON=1 GESSO_GEMM=tile
     oclgrind_run "--uninitialized --data-races --build-options -cl-opt-disable" "$@"
 )
+
+# The forms for CPUs, which the simulator would not get by itself: it has local memory of its own, and too little. A skipped case is a failure.
+cpu_forms() { # test program, case
+    GESSO_FORMS=cpu GESSO_TEST=$2 oclgrind_run "--local-mem-size 1048576" "$1" >"$cache/forms.txt" 2>&1
+    status=$?
+    cat "$cache/forms.txt"
+    [ "$status" = 0 ] && grep -q 'OK \]' "$cache/forms.txt" && ! grep -q '^SKIP' "$cache/forms.txt"
+}
 
 run() { # command...
     case $platform in
@@ -83,6 +93,9 @@ verdict() { # name, how, command...
 
 for t in $tests; do
     [ ! -x "$B/tests/test_$t" ] || verdict "test_$t" run "$B/tests/test_$t"
+done
+for c in $forms; do
+    verdict "${c%:*}_${c#*:}" cpu_forms "$B/tests/test_${c%:*}" "${c#*:}"
 done
 for op in $ops; do
     verdict "check_$op" closely "$B/gesso" check --quiet --op "$op"

@@ -110,7 +110,8 @@ static void tuning_json(gs_device *d, cJSON *env)
 /* What changes the meaning of rows: the cases' definitions, and the switches of the environment. */
 static void config_json(gs_device *d, cJSON *head)
 {
-    static const char *const switches[] = { "GESSO_GEMM", "GESSO_CONV", "GESSO_OFF", "GESSO_ON", "GESSO_KERNELS", "GESSO_CUDA_TF32", "GESSO_CUDA_FMAD" };
+    static const char *const switches[] = { "GESSO_GEMM", "GESSO_CONV", "GESSO_FORMS", "GESSO_OFF", "GESSO_ON", "GESSO_KERNELS",
+                                            "GESSO_CUDA_TF32", "GESSO_CUDA_FMAD" };
     cJSON *env = cJSON_AddObjectToObject(head, "environment");
     int n;
     gs__case *cases = gs__cases(&n);

@@ -201,6 +201,18 @@ static void cl_close(gs_device *d)
     free(c);
 }
 
+/* $GESSO_FORMS: kernels in the form for CPUs or GPUs whatever the device is, for simulators and for tests. */
+static gs_status take_forms(gs_device_info *info)
+{
+    const char *forms = getenv("GESSO_FORMS");
+
+    if (!forms || !*forms) return GS_OK;
+    if (strcmp(forms, "cpu") && strcmp(forms, "gpu")) return gs_fail(GS_EUSAGE, "GESSO_FORMS=%.40s: it may be cpu or gpu", forms);
+    info->local_is_global = forms[0] == 'c';
+    if (info->local_is_global) info->vector_width = GS_MAX(info->vector_width, 4);
+    return GS_OK;
+}
+
 static gs_status cl_open(const gs_device_info *info, gs_device **out)
 {
     gs_status st = GS_OK;
@@ -221,6 +233,7 @@ static gs_status cl_open(const gs_device_info *info, gs_device **out)
     /* the list may be older than this call: another device under the same number would be a silent mistake */
     TRY(d >= 0 && d < (int)n_devices && !strcmp(c->base.info.name, info->name) ? GS_OK :
         gs_fail(GS_EDEVICE, "device %s (\"%s\") was in the list but is gone; is its driver still running?", info->id, info->name));
+    TRY(take_forms(&c->base.info));
     c->id = device[d];
     props[1] = (cl_context_properties)platform[p];
     c->context = clCreateContext(props, 1, &c->id, context_message, NULL, &err);
