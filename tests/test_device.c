@@ -183,76 +183,6 @@ static void written_memory_may_be_reused_at_once(void **state)
     free(all);
 }
 
-/* Bytes of this process's memory for which large pages were asked; -1: the system does not tell. */
-static long advised(void)
-{
-    FILE *f = fopen("/proc/self/smaps", "r");
-    long kib = 0, sum = 0;
-    bool flags = false;
-    char line[512];
-
-    while (f && fgets(line, sizeof line, f)) {
-        sscanf(line, "Size: %ld kB", &kib);
-        if (strncmp(line, "VmFlags:", 8)) continue;
-        flags = true;
-        if (strstr(line, " hg")) sum += kib * 1024;
-    }
-    if (f) fclose(f);
-    return flags && access("/sys/kernel/mm/transparent_hugepage/enabled", F_OK) == 0 ? sum : -1;
-}
-
-/* Large buffers of CPU devices lie in large pages, unless GESSO_OFF=pages; and hold what was written. */
-static void large_buffers_ask_for_large_pages(void **state)
-{
-    const size_t bytes = ((size_t)16 << 20) + 12345;
-    uint8_t *in = malloc(bytes), *out = malloc(bytes);
-    const long before = advised();
-    long with, without;
-    gs_buffer *a, *b;
-
-    (void)state;
-    NEED_DEVICE();
-    if (!strstr(dev->info.platform, "Portable Computing Language")) GS_SKIP("not PoCL, whose buffers are ordinary memory");
-    unsetenv("GESSO_OFF");
-    if (before < 0) GS_SKIP("this system says nothing about large pages");
-    for (size_t i = 0; i < bytes; i++) in[i] = (uint8_t)(i * 2654435761u >> 24);
-    assert_ok(dev->drv->alloc(dev, bytes, &a));
-    with = advised();
-    setenv("GESSO_OFF", "rows,pages", 1);
-    assert_ok(dev->drv->alloc(dev, bytes, &b));
-    without = advised();
-    unsetenv("GESSO_OFF");
-    assert_true(with - before >= (long)bytes - 2 * 65536);
-    assert_true(without <= with);
-    assert_ok(dev->drv->write(dev, a, 0, in, bytes));
-    assert_ok(dev->drv->copy(dev, b, 0, a, 0, bytes));
-    assert_ok(dev->drv->read(dev, b, 0, out, bytes));
-    assert_memory_equal(in, out, bytes);
-    dev->drv->free(dev, a);
-    dev->drv->free(dev, b);
-    free(in);
-    free(out);
-}
-
-/* GESSO_FORMS decides in which form a device gets its kernels. */
-static void forms_can_be_chosen(void **state)
-{
-    gs_device *d;
-
-    (void)state;
-    NEED_DEVICE();
-    if (strncmp(dev->info.id, "opencl", 6)) GS_SKIP("the OpenCL driver has it");
-    for (int cpu = 0; cpu < 2; cpu++) {
-        setenv("GESSO_FORMS", cpu ? "cpu" : "gpu", 1);
-        assert_ok(gs_device_open(dev->info.id, &d));
-        assert_int_equal(gs__cpu_forms(&d->info), cpu);
-        gs_device_close(d);
-    }
-    setenv("GESSO_FORMS", "both", 1);
-    assert_fails(gs_device_open(dev->info.id, &d), GS_EUSAGE, "GESSO_FORMS=both: it may be cpu or gpu");
-    unsetenv("GESSO_FORMS");
-}
-
 /* GESSO_POISON: what nobody wrote is NaN, and writes, copies and fills touch their own bytes alone. */
 static void poison_is_seen(void **state)
 {
@@ -775,8 +705,6 @@ int main(void)
         cmocka_unit_test(a_vanished_device_is_named),
         cmocka_unit_test(memory_round_trips),
         cmocka_unit_test(written_memory_may_be_reused_at_once),
-        cmocka_unit_test(large_buffers_ask_for_large_pages),
-        cmocka_unit_test(forms_can_be_chosen),
         cmocka_unit_test(poison_is_seen),
         cmocka_unit_test(too_much_memory_is_refused_with_figures),
         cmocka_unit_test(null_accepts_everything),
