@@ -1,6 +1,7 @@
 /* The largest element of each line of x (lines,len), for devices whose local memory is ordinary memory: 16 elements at a time, and runs of
  * lines an item. As in axis.cl a NaN counts only where it is the line's first element.
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))

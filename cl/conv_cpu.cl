@@ -18,6 +18,7 @@
  * Order of sums: k ascending within blocks of KC, block results added in order: the error grows with KC + K / KC, not with K.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #define KC 128

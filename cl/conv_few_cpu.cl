@@ -5,6 +5,7 @@
  * The many-channelled operand is read where it lies, as rows of a picture of P x Q with room around it: PAD 0 none, 1 reflection, 2 the edge
  * repeated. Its last vectors of a row overlap the ones before, and the lanes that are done already are masked: so Q >= 16.
  * One item a group, no barrier. Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef PAD

@@ -1,4 +1,4 @@
-/* What the CPU forms share: stands between dialect.h and each file of cl/ whose name ends in _cpu.cl.
+/* What kernels share that work on vectors of 16, as CPU forms do.
  *
  * Vectors are read and written through pointers to a float16 that is aligned as a float: PoCL 3.1 takes vload16 and vstore16 apart into quarters.
  * Wide vectors exist in OpenCL C only, so for other compilers this is empty, as those files are. */

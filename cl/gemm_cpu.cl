@@ -11,6 +11,7 @@
  * With an epilogue (GS_END, and beta 0) the last block of terms goes through a tile of 12 x 32, so that there is one copy of it, as a loop.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef TA

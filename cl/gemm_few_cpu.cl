@@ -10,6 +10,7 @@
  * Order of sums: k ascending within blocks of KC; block results added in order.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef TA

@@ -2,6 +2,7 @@
  * its large operand once and is bound by that, so nothing is packed. In the kernels `w` is the slim operand (NF lines of k) and `b` the
  * large one (`lines` of k); out[f cf + l cl].
  * One item a group, no barrier. Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef NF

@@ -4,6 +4,7 @@
  * peak_triad_cpu: x[i] = y[i] + a z[i], an item does EACH vectors that lie side by side.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef CHAINS

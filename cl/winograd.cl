@@ -1,364 +1,15 @@
-/* Convolutions and their gradients by Winograd's method (Winograd 1980; Lavin & Gray 2016): the image is cut in tiles of F x F results, and with
- * the kernel's side K, A = F + K - 1 and the matrices B (A x A), G (A x K), R (F x A)
- *
- *   y  = R [ sum_c (G w G^T) . (B x B^T) ] R^T        dw = G^T [ sum_tiles (R^T dy R) . (B x B^T) ] G
- *
- * for each tile, '.' elementwise. So A^2 products of matrices take the place of the convolution, with F^2 K^2 / A^2 times fewer multiplications;
- * the kernels here are what comes before and after them.
- *
- *   K F   serves                            fewer   points
- *   3 4   3x3                               4.00    0, +-1/sqrt 2, +-sqrt 2: half the error of 0, +-1, +-2
- *   3 2   3x3                               2.25    0, +-1
- *   4 3   4x4                               4.00    as for 3 4: the tiles are 6 x 6 too
- *   2 4   2x2; 4x4 of stride 2 by phases    2.56    +-1/2, +-5/4: no more error than the plain sum
- *
- * A kernel of 2K x 2K and stride 2 is one of K x K over four times the channels: the phases (a, b) of x, x'[a,b,c][i][j] = x[c][2 i + a][2 j + b].
- * Its gradient by x is four convolutions, one for each phase of the result, of which a launch writes all.
+/* What comes before and after the products of Winograd's method (winograd.h):
  *
  *   wino_weights   u (A^2, rows, cols) = G w G^T            wino_image     v (A^2, channels, tiles) = B x B^T
  *   wino_result    y = R m R^T                              wino_gradient  v (A^2, channels, tiles) = R^T dy R
  *   wino_dw        dw = G^T s G
  *
- * LANES is 16 on devices whose local memory is ordinary memory, else 1: an item does so many tiles at once, in vectors. Tiles are numbered picture by
- * picture, row by row, or where there are pictures enough (BATCH) so that the lanes are 16 pictures: then pixels need only be turned, 16 x 16 at a time,
- * and edges are the same for all lanes. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. ps: 2 where phases are read, else 1. */
-#ifndef F
-#define F 4
-#endif
-#ifndef K
-#define K 3
-#endif
-#ifndef LANES
-#define LANES 1
-#endif
+ * Tiles are numbered picture by picture, row by row. PAD: what lies around x: 0 zeros, 1 reflection, 2 the edge repeated. ps: 2 where phases are read, else 1.
+ * winograd_pictures_cpu.cl has the other numbering, where the lanes are 16 pictures. */
+#include "cpu.h"
+#include "winograd.h"
 #ifndef PAD
 #define PAD 0
-#endif
-#ifndef BATCH
-#define BATCH 0
-#endif
-#define A (F + K - 1)
-#define NP (K == 2 ? 2 : 1) /* phases a side */
-
-#if LANES == 16 /* exists in OpenCL C only */
-#define VEC float16
-#define LOAD(p) gs_load16(0, p)
-#define STORE(v, p) gs_store16(v, 0, p)
-#else
-#define VEC float
-#define LOAD(p) (*(p))
-#define STORE(v, p) (*(p) = (v))
-#endif
-
-#define ROOT2 1.41421356237309505f
-#define HALF2 0.70710678118654752f
-
-/* One axis of each transform: `in` and `out` are arrays, the elements S apart. */
-#if K == 2 && F == 4
-#define B_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q]; \
-        const VEC e1 = d3 - 1.5625f * d1, o1 = 0.5f * (d2 - 1.5625f * d0), e2 = d3 - 0.25f * d1, o2 = 1.25f * (d2 - 0.25f * d0); \
-                                                                                                      \
-        out[o] = e1 + o1;                                                                             \
-        out[o + S] = e1 - o1;                                                                         \
-        out[o + 2 * S] = e2 + o2;                                                                     \
-        out[o + 3 * S] = e2 - o2;                                                                     \
-        out[o + 4 * S] = d4 - 1.8125f * d2 + 0.390625f * d0;                                          \
-    }
-#define R_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC e1 = in[i] + in[i + Q], o1 = 0.5f * (in[i] - in[i + Q]);                            \
-        const VEC e2 = in[i + 2 * Q] + in[i + 3 * Q], o2 = 1.25f * (in[i + 2 * Q] - in[i + 3 * Q]);   \
-                                                                                                      \
-        out[o] = e1 + e2;                                                                             \
-        out[o + S] = o1 + o2;                                                                         \
-        out[o + 2 * S] = 0.25f * e1 + 1.5625f * e2;                                                   \
-        out[o + 3 * S] = 0.25f * o1 + 1.5625f * o2 + in[i + 4 * Q];                                   \
-    }
-#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q], y3 = in[i + 3 * Q];                 \
-        const VEC e1 = y0 + 0.25f * y2, o1 = 0.5f * (y1 + 0.25f * y3), e2 = y0 + 1.5625f * y2, o2 = 1.25f * (y1 + 1.5625f * y3); \
-                                                                                                      \
-        out[o] = e1 + o1;                                                                             \
-        out[o + S] = e1 - o1;                                                                         \
-        out[o + 2 * S] = e2 + o2;                                                                     \
-        out[o + 3 * S] = e2 - o2;                                                                     \
-        out[o + 4 * S] = y3;                                                                          \
-    }
-#define G_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC g0 = in[i], g1 = in[i + Q];                                                       \
-                                                                                                      \
-        out[o] = -(16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                         \
-        out[o + S] = (16.0f / 21.0f) * g0 - (8.0f / 21.0f) * g1;                                      \
-        out[o + 2 * S] = (32.0f / 105.0f) * g0 + (8.0f / 21.0f) * g1;                                 \
-        out[o + 3 * S] = (8.0f / 21.0f) * g1 - (32.0f / 105.0f) * g0;                                 \
-        out[o + 4 * S] = g1;                                                                          \
-    }
-#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        out[o] = (16.0f / 21.0f) * (in[i + Q] - in[i]) + (32.0f / 105.0f) * (in[i + 2 * Q] - in[i + 3 * Q]);                    \
-        out[o + S] = (8.0f / 21.0f) * ((in[i + 2 * Q] + in[i + 3 * Q]) - (in[i] + in[i + Q])) + in[i + 4 * Q];                  \
-    }
-#elif F + K == 7
-#define B_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q], d5 = in[i + 5 * Q]; \
-        const VEC e1 = d4 - 2.0f * d2, o1 = HALF2 * (d3 - 2.0f * d1), e2 = d4 - 0.5f * d2, o2 = ROOT2 * (d3 - 0.5f * d1);     \
-                                                                                                      \
-        out[o] = d0 - 2.5f * d2 + d4;                                                                 \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = d1 - 2.5f * d3 + d5;                                                         \
-    }
-#if F == 4
-#define R_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC e1 = in[i + Q] + in[i + 2 * Q], o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]);           \
-        const VEC e2 = in[i + 3 * Q] + in[i + 4 * Q], o2 = ROOT2 * (in[i + 3 * Q] - in[i + 4 * Q]);   \
-                                                                                                      \
-        out[o] = in[i] + e1 + e2;                                                                     \
-        out[o + S] = o1 + o2;                                                                         \
-        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2;                                                       \
-        out[o + 3 * S] = 0.5f * o1 + 2.0f * o2 + in[i + 5 * Q];                                       \
-    }
-#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q], y3 = in[i + 3 * Q];                 \
-        const VEC e1 = y0 + 0.5f * y2, o1 = HALF2 * (y1 + 0.5f * y3), e2 = y0 + 2.0f * y2, o2 = ROOT2 * (y1 + 2.0f * y3); \
-                                                                                                      \
-        out[o] = y0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = y3;                                                                          \
-    }
-#define G_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
-        const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * g1 * (-2.0f / 3.0f);         \
-        const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * g1 * (1.0f / 6.0f);           \
-                                                                                                      \
-        out[o] = g0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = g2;                                                                          \
-    }
-#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC e1 = (in[i + Q] + in[i + 2 * Q]) * (-2.0f / 3.0f), e2 = (in[i + 3 * Q] + in[i + 4 * Q]) * (1.0f / 6.0f); \
-        const VEC o1 = (in[i + Q] - in[i + 2 * Q]) * (-2.0f / 3.0f), o2 = (in[i + 3 * Q] - in[i + 4 * Q]) * (1.0f / 6.0f); \
-                                                                                                      \
-        out[o] = in[i] + e1 + e2;                                                                     \
-        out[o + S] = HALF2 * o1 + ROOT2 * o2;                                                         \
-        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2 + in[i + 5 * Q];                                       \
-    }
-#else
-#define R_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC e1 = in[i + Q] + in[i + 2 * Q], o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]);           \
-        const VEC e2 = in[i + 3 * Q] + in[i + 4 * Q], o2 = ROOT2 * (in[i + 3 * Q] - in[i + 4 * Q]);   \
-                                                                                                      \
-        out[o] = in[i] + e1 + e2;                                                                     \
-        out[o + S] = o1 + o2;                                                                         \
-        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2 + in[i + 5 * Q];                                       \
-    }
-#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q];                                     \
-        const VEC e1 = y0 + 0.5f * y2, o1 = HALF2 * y1, e2 = y0 + 2.0f * y2, o2 = ROOT2 * y1;         \
-                                                                                                      \
-        out[o] = y0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = y2;                                                                          \
-    }
-#define G_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q], g3 = in[i + 3 * Q];                 \
-        const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * (g1 + 0.5f * g3) * (-2.0f / 3.0f);                      \
-        const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * (g1 + 2.0f * g3) * (1.0f / 6.0f);                        \
-                                                                                                      \
-        out[o] = g0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = g3;                                                                          \
-    }
-#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC e1 = (in[i + Q] + in[i + 2 * Q]) * (-2.0f / 3.0f), e2 = (in[i + 3 * Q] + in[i + 4 * Q]) * (1.0f / 6.0f);     \
-        const VEC o1 = HALF2 * (in[i + Q] - in[i + 2 * Q]) * (-2.0f / 3.0f), o2 = ROOT2 * (in[i + 3 * Q] - in[i + 4 * Q]) * (1.0f / 6.0f); \
-                                                                                                      \
-        out[o] = in[i] + e1 + e2;                                                                     \
-        out[o + S] = o1 + o2;                                                                         \
-        out[o + 2 * S] = 0.5f * e1 + 2.0f * e2;                                                       \
-        out[o + 3 * S] = 0.5f * o1 + 2.0f * o2 + in[i + 5 * Q];                                       \
-    }
-#endif
-#else
-#define B_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q];                 \
-                                                                                                      \
-        out[o] = d0 - d2;                                                                             \
-        out[o + S] = d1 + d2;                                                                         \
-        out[o + 2 * S] = d2 - d1;                                                                     \
-        out[o + 3 * S] = d3 - d1;                                                                     \
-    }
-#define R_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        out[o] = in[i] + in[i + Q] + in[i + 2 * Q];                                                   \
-        out[o + S] = in[i + Q] - in[i + 2 * Q] + in[i + 3 * Q];                                       \
-    }
-#define RT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        const VEC y0 = in[i], y1 = in[i + Q];                                                         \
-                                                                                                      \
-        out[o] = y0;                                                                                  \
-        out[o + S] = y0 + y1;                                                                         \
-        out[o + 2 * S] = y0 - y1;                                                                     \
-        out[o + 3 * S] = y1;                                                                          \
-    }
-#define G_AXIS(out, o, S, in, i, Q)                                                                   \
-    {                                                                                                 \
-        const VEC g0 = in[i], g1 = in[i + Q], g2 = in[i + 2 * Q];                                   \
-                                                                                                      \
-        out[o] = g0;                                                                                  \
-        out[o + S] = 0.5f * (g0 + g1 + g2);                                                           \
-        out[o + 2 * S] = 0.5f * (g0 - g1 + g2);                                                       \
-        out[o + 3 * S] = g2;                                                                          \
-    }
-#define GT_AXIS(out, o, S, in, i, Q)                                                                  \
-    {                                                                                                 \
-        out[o] = in[i] + 0.5f * (in[i + Q] + in[i + 2 * Q]);                                          \
-        out[o + S] = 0.5f * (in[i + Q] - in[i + 2 * Q]);                                              \
-        out[o + 2 * S] = 0.5f * (in[i + Q] + in[i + 2 * Q]) + in[i + 3 * Q];                          \
-    }
-#endif
-
-/* Both axes: columns of `in` to `mid`, then rows of `mid` to `out`, which may be `in`; in is W x W, out N x N. */
-#define BOTH(AXIS, out, mid, in, N, W)                                                             \
-    {                                                                                                 \
-        GS_UNROLL                                                                                     \
-        for (int j_ = 0; j_ < W; j_++) AXIS(mid, j_, W, in, j_, W)                                    \
-        GS_UNROLL                                                                                     \
-        for (int i_ = 0; i_ < N; i_++) AXIS(out, i_ * N, 1, mid, i_ * W, 1)                           \
-    }
-#define B_BOTH(out, mid, in) BOTH(B_AXIS, out, mid, in, A, A)
-#define R_BOTH(out, mid, in) BOTH(R_AXIS, out, mid, in, F, A)
-#define RT_BOTH(out, mid, in) BOTH(RT_AXIS, out, mid, in, A, F)
-#define G_BOTH(out, mid, in) BOTH(G_AXIS, out, mid, in, A, K)
-#define GT_BOTH(out, mid, in) BOTH(GT_AXIS, out, mid, in, K, A)
-
-#define KK (K * NP * K * NP) /* taps of the kernel as it is stored */
-
-#if LANES == 16
-#define ZIP_LOW(a, b)                                                                                 \
-    (float16)(a.s0, b.s0, a.s1, b.s1, a.s2, b.s2, a.s3, b.s3, a.s4, b.s4, a.s5, b.s5, a.s6, b.s6, a.s7, b.s7)
-#define ZIP_HIGH(a, b)                                                                                \
-    (float16)(a.s8, b.s8, a.s9, b.s9, a.sa, b.sa, a.sb, b.sb, a.sc, b.sc, a.sd, b.sd, a.se, b.se, a.sf, b.sf)
-
-/* Sixteen rows of sixteen become columns: each pass moves every element's place, written row, column in binary, round by one bit. */
-GS_FN void turn(float16 *v)
-{
-    float16 t[16];
-
-    GS_UNROLL
-    for (int pass = 0; pass < 2; pass++) {
-        GS_UNROLL
-        for (int i = 0; i < 8; i++) {
-            t[2 * i] = ZIP_LOW(v[i], v[i + 8]);
-            t[2 * i + 1] = ZIP_HIGH(v[i], v[i + 8]);
-        }
-        GS_UNROLL
-        for (int i = 0; i < 8; i++) {
-            v[2 * i] = ZIP_LOW(t[i], t[i + 8]);
-            v[2 * i + 1] = ZIP_HIGH(t[i], t[i + 8]);
-        }
-    }
-}
-
-/* lane[i][k] = line k's element i, i < count, lines `step` apart, 16 of them or n, of which the last is repeated. */
-GS_FN void to_lanes(float *lane, const __global float *x, const long step, const int n, const int count)
-{
-    if (n == 16 && count >= 16) {
-        for (int i = 0; i < count; i += 16) {
-            const int at = min(i, count - 16); /* the last block may overlap the one before */
-            float16 v[16];
-
-            GS_UNROLL
-            for (int k = 0; k < 16; k++) v[k] = gs_load16(0, x + k * step + at);
-            turn(v);
-            GS_UNROLL
-            for (int k = 0; k < 16; k++) gs_store16(v[k], at + k, lane);
-        }
-    } else if (n == 16 && count == 9 && step >= 9) { /* the last line is read from 7 elements before it, since none may follow */
-        float16 v[16];
-
-        GS_UNROLL
-        for (int k = 0; k < 15; k++) v[k] = gs_load16(0, x + k * step);
-        v[15] = gs_load16(0, x + 15 * step - 7).s789abcdef0123456;
-        turn(v);
-        GS_UNROLL
-        for (int k = 0; k < 9; k++) gs_store16(v[k], k, lane);
-    } else {
-        for (int k = 0; k < 16; k++)
-            for (int i = 0; i < count; i++) lane[i * 16 + k] = x[min(k, n - 1) * step + i];
-    }
-}
-
-/* The other way; lines past n are left out. */
-GS_FN void from_lanes(__global float *y, const float *lane, const long step, const int n, const int count)
-{
-    if (n == 16 && count >= 16) {
-        for (int i = 0; i < count; i += 16) {
-            const int at = min(i, count - 16);
-            float16 v[16];
-
-            GS_UNROLL
-            for (int k = 0; k < 16; k++) v[k] = gs_load16(at + k, lane);
-            turn(v);
-            GS_UNROLL
-            for (int k = 0; k < 16; k++) gs_store16(v[k], 0, y + k * step + at);
-        }
-    } else {
-        for (int k = 0; k < n; k++)
-            for (int i = 0; i < count; i++) y[k * step + i] = lane[i * 16 + k];
-    }
-}
-
-/* The first n of sixteen. */
-GS_FN void store_some(__global float *p, const float16 v, const int n)
-{
-    if (n == 16) {
-        gs_store16(v, 0, p);
-    } else {
-        float t[16];
-
-        gs_store16(v, 0, t);
-        for (int k = 0; k < n; k++) p[k] = t[k];
-    }
-}
-
-GS_FN float16 load_some(const __global float *p, const int n)
-{
-    float t[16];
-
-    if (n == 16) return gs_load16(0, p);
-    for (int k = 0; k < 16; k++) t[k] = p[min(k, n - 1)];
-    return gs_load16(0, t);
-}
 #endif
 
 /* u (A^2, rows, ps^2, cols) = G w G^T of ps^2 phases. w's rows lie sr apart, its columns sc, and tap (i, j) of phase (a, b) is element base + a K NP + b + i si
@@ -386,7 +37,7 @@ __kernel void wino_weights(__global float *u, const ulong u0, const __global flo
             for (int i = 0; i < K * K; i++) g[i] = gs_load16(base + p / ps * (K * NP) + p % ps + i / K * si + i % K * sj, taps);
             G_BOTH(r, t, g)
             GS_UNROLL
-            for (int i = 0; i < A * A; i++) store_some(to + i * xi_step, r[i], n);
+            for (int i = 0; i < A * A; i++) some_out(to + i * xi_step, r[i], n);
         }
     }
 #else
@@ -404,6 +55,18 @@ __kernel void wino_weights(__global float *u, const ulong u0, const __global flo
     }
 #endif
 }
+
+#if LANES == 16
+/* The first n of sixteen; what follows is not read. */
+GS_FN float16 load_some(const __global float *p, const int n)
+{
+    float t[16];
+
+    if (n == 16) return gs_load16(0, p);
+    for (int k = 0; k < 16; k++) t[k] = p[min(k, n - 1)];
+    return gs_load16(0, t);
+}
+#endif
 
 /* dw (rows, cols, K NP, K NP) = G^T s G of each phase, s (A^2, rows, NP^2, cols). One item a row and LANES columns; without lanes, a phase of that. */
 __kernel void wino_dw(__global float *dw, const ulong dw0, const __global float *s, const ulong s0, const int rows, const int cols)
@@ -475,13 +138,13 @@ GS_FN int pixel(int i, int n)
 #if F == 4
 #define NEXT(p, d)                                                                                    \
     {                                                                                                 \
-        const float16 a_ = ZIP_LOW((d)[0], (d)[2]), b_ = ZIP_LOW((d)[1], (d)[3]);                       \
-        const float16 c_ = ZIP_HIGH((d)[0], (d)[2]), d_ = ZIP_HIGH((d)[1], (d)[3]);                     \
+        const float16 a_ = LOW((d)[0], (d)[2]), b_ = LOW((d)[1], (d)[3]);                       \
+        const float16 c_ = HIGH((d)[0], (d)[2]), d_ = HIGH((d)[1], (d)[3]);                     \
                                                                                                       \
-        gs_store16(ZIP_LOW(a_, b_), 0, p);                                                              \
-        gs_store16(ZIP_HIGH(a_, b_), 1, p);                                                             \
-        gs_store16(ZIP_LOW(c_, d_), 2, p);                                                              \
-        gs_store16(ZIP_HIGH(c_, d_), 3, p);                                                             \
+        gs_store16(LOW(a_, b_), 0, p);                                                              \
+        gs_store16(HIGH(a_, b_), 1, p);                                                             \
+        gs_store16(LOW(c_, d_), 2, p);                                                              \
+        gs_store16(HIGH(c_, d_), 3, p);                                                             \
     }
 #elif F == 3
 #define NEXT(p, d)                                                                                    \
@@ -494,8 +157,8 @@ GS_FN int pixel(int i, int n)
 #else
 #define NEXT(p, d)                                                                                    \
     {                                                                                                 \
-        gs_store16(ZIP_LOW((d)[0], (d)[1]), 0, p);                                                      \
-        gs_store16(ZIP_HIGH((d)[0], (d)[1]), 1, p);                                                     \
+        gs_store16(LOW((d)[0], (d)[1]), 0, p);                                                      \
+        gs_store16(HIGH((d)[0], (d)[1]), 1, p);                                                     \
     }
 #endif
 
@@ -530,7 +193,6 @@ GS_FN void fetch_line(float *line, const __global float *x, const int h, const i
 }
 #endif
 
-#if !BATCH
 /* v = B x B^T of the tiles of ps^2 phases, zeros past the last tile: channel c and tile t of phase (a, b) at v + ((a ps + b) channels + c) span + t - first,
  * one product ps^2 channels span from the next. x (n, channels, xh, xw); tile (i, j) starts at row ps F i + top + a, column ps F j + left + b, and takes every
  * ps-th pixel. span: tiles of v in memory, a multiple of LANES. One item a phase, channel and LANES tiles. */
@@ -701,105 +363,3 @@ __kernel void wino_result(__global float *y, const ulong y0, const __global floa
     }
 #endif
 }
-
-#else
-/* The same where 16 consecutive pictures are the lanes: vector t of the tiles is tile t % (rows cols) of the pictures from 16 (t / (rows cols)) on, and their
- * number is a multiple of 16. One item a channel and row of tiles, which turns its pixels once for all tiles and phases; ROOM pixels have room. No PAD. */
-#define ROOM 640
-#define ITEM                                                                                          \
-    const int at = get_global_id(0), lines = span / 16 / cols, c = at / lines, line = first / 16 / cols + at % lines;         \
-    const int group = line / rows, row = line % rows
-
-__kernel void wino_image(__global float *v, const ulong v0, const __global float *x, const ulong x0, const int channels, const int span,
-                               const int first, const int total, const int rows, const int cols, const int xh, const int xw,
-                               const int ps, const int top, const int left)
-{
-    ITEM;
-    const int picture = channels * (xh * xw), h0 = max(0, ps * F * row + top), h1 = min(xh, ps * (F * row + A) + top);
-    float lane[(ROOM + 1) * 16];
-    float16 d[A * A], e[A * A];
-
-    (void)total;
-    if (c >= channels) return;
-    x += x0 + (ulong)group * 16 * picture + (ulong)c * (xh * xw);
-    v += v0 + (ulong)c * span + at % lines * cols * 16;
-    if (h0 < h1) to_lanes(lane, x + h0 * xw, picture, 16, (h1 - h0) * xw);
-    gs_store16((float16)(0.0f), ROOM, lane);
-    for (int phase = 0; phase < ps * ps; phase++)
-        for (int j0 = 0; j0 < cols; j0++) {
-            const int h = ps * F * row + top + phase / ps, w = ps * F * j0 + left + phase % ps;
-            __global float *to = v + (ulong)phase * channels * span + j0 * 16;
-
-            GS_UNROLL
-            for (int i = 0; i < A; i++) {
-                GS_UNROLL
-                for (int j = 0; j < A; j++) {
-                    const int y = h + i * ps, z = w + j * ps;
-
-                    d[i * A + j] = gs_load16(y >= h0 && y < h1 && z >= 0 && z < xw ? (y - h0) * xw + z : ROOM, lane);
-                }
-            }
-            B_BOTH(d, e, d)
-            GS_UNROLL
-            for (int i = 0; i < A * A; i++) gs_store16(d[i], 0, to + (ulong)i * ps * ps * channels * span);
-        }
-}
-
-__kernel void wino_gradient(__global float *v, const ulong v0, const __global float *dy, const ulong dy0, const int channels,
-                                  const int span, const int first, const int total, const int rows, const int cols, const int yh, const int yw)
-{
-    ITEM;
-    const int picture = channels * (yh * yw), h0 = F * row, h1 = min(yh, h0 + F);
-    float lane[(ROOM + 1) * 16];
-    float16 d[F * F], e[F * A], r[A * A];
-
-    (void)total;
-    if (c >= channels) return;
-    dy += dy0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw);
-    v += v0 + (ulong)c * span + at % lines * cols * 16;
-    to_lanes(lane, dy + h0 * yw, picture, 16, (h1 - h0) * yw);
-    gs_store16((float16)(0.0f), ROOM, lane);
-    for (int j0 = 0; j0 < cols; j0++) {
-        GS_UNROLL
-        for (int i = 0; i < F; i++) {
-            GS_UNROLL
-            for (int j = 0; j < F; j++)
-                d[i * F + j] = gs_load16(h0 + i < h1 && F * j0 + j < yw ? i * yw + F * j0 + j : ROOM, lane);
-        }
-        RT_BOTH(r, e, d)
-        GS_UNROLL
-        for (int i = 0; i < A * A; i++) gs_store16(r[i], 0, v + (ulong)i * channels * span + j0 * 16);
-    }
-}
-
-__kernel void wino_result(__global float *y, const ulong y0, const __global float *m, const ulong m0, const int channels, const int span,
-                                const int first, const int total, const int rows, const int cols, const int yh, const int yw,
-                                const int step)
-{
-    ITEM;
-    const int picture = channels * (yh * yw), h0 = step * F * row, h1 = min(yh, h0 + step * F);
-    float lane[(ROOM + 1) * 16];
-    float16 d[A * A], e[F * A], r[F * F];
-
-    (void)total;
-    if (c >= channels) return;
-    m += m0 + (ulong)c * span + at % lines * cols * 16;
-    for (int phase = 0; phase < step * step; phase++)
-        for (int j0 = 0; j0 < cols; j0++) {
-            const __global float *from = m + (ulong)phase * (A * A) * channels * span + j0 * 16;
-            const int w = step * F * j0 + phase % step;
-
-            GS_UNROLL
-            for (int i = 0; i < A * A; i++) d[i] = gs_load16(0, from + (ulong)i * channels * span);
-            R_BOTH(r, e, d)
-            GS_UNROLL
-            for (int i = 0; i < F; i++) {
-                const int h = phase / step + i * step; /* of the rows in lane */
-
-                GS_UNROLL
-                for (int j = 0; j < F; j++) gs_store16(r[i * F + j], h0 + h < h1 && w + j * step < yw ? h * yw + w + j * step : ROOM, lane);
-            }
-        }
-    from_lanes(y + y0 + (ulong)group * 16 * picture + (ulong)c * (yh * yw) + h0 * yw, lane, picture, 16, (h1 - h0) * yw);
-}
-#endif /* BATCH */

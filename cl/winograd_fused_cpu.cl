@@ -1,5 +1,5 @@
 /* Winograd's method for y or dx where there are few tiles and many weights, in one kernel: transformed weights, A^2 / K^2 times as many, are never in memory.
- * Stands behind winograd.cl, for its transforms, with -DLANES=16; for devices whose local memory is ordinary memory. Empty without TILES.
+ * For devices whose local memory is ordinary memory. Empty without TILES. BATCH: tiles are numbered as in winograd_pictures_cpu.cl.
  *
  * Group g has results 32 g .. 32 g + 31 of all tiles: for each CB channels it transforms their weights into local memory, and multiplies by the image there
  * and then, RT tiles x 32 results at a time; at the end the sums become results. TILES: a multiple of RT; v has zeros past the last tile. PS, STEP: phases a
@@ -8,6 +8,9 @@
  * for dx, and phase (a, b) of the result takes those of parity (a + ph, b + pw).
  * Order of sums: terms ascending within a block of channels, phase by phase; blocks in order. */
 #ifdef TILES
+#define LANES 16
+#include "cpu.h"
+#include "winograd.h"
 #define OB 32
 #define POINTS (STEP * STEP * A * A)
 #define TERMS (PS * PS)

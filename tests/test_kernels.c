@@ -62,7 +62,7 @@ static void only_the_dialect_knows_vendors(void **state)
     for (const gs_kernel_file *f = gs__kernel_files; f->name; f++) {
         char *code;
 
-        if (!is_kernel_file(f) && strcmp(f->name, "cpu.h")) continue;
+        if (!is_kernel_file(f) && strcmp(f->name, "cpu.h") && strcmp(f->name, "winograd.h")) continue;
         code = without_comments(f->text);
         for (size_t i = 0; i < GS_COUNT(banned); i++)
             if (has_word(code, banned[i])) fail_msg("cl/%s uses %s", f->name, banned[i]);
@@ -104,26 +104,34 @@ static void a_folder_may_replace_kernels(void **state)
     free(dir);
 }
 
-/* cpu.h stands in front of CPU forms alone, and a folder may replace it too. */
-static void cpu_forms_share_a_header(void **state)
+/* Headers are put in where files name them, and a folder may replace or add them too. */
+static void kernels_include_headers(void **state)
 {
-    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "cpu.h"), *source, *text;
+    static const char own[] = "before\n#include \"cpu.h\"\nafter\n#include \"none.h\"\n";
+    char *dir = gs_test_tmpdir(), *path = gs_path_join(dir, "cpu.h"), *kernel = gs_path_join(dir, "own.cl"), *source, *text;
 
     (void)state;
     assert_ok(gs_kernel_source("gemm_tile.cl", &source));
     assert_ok(gs_kernel_text("gemm_tile.cl", &text));
-    assert_string_equal(source, text);
+    assert_string_equal(source, text); /* it names none */
     free(source), free(text);
     assert_ok(gs_kernel_source("axis_cpu.cl", &source));
-    assert_ok(gs_kernel_text("axis_cpu.cl", &text));
-    assert_true(gs_test_contains(source, "any16") && gs_test_contains(source, text));
+    assert_true(gs_test_contains(source, "any16") && !gs_test_contains(source, "#include"));
     free(source);
-    assert_ok(gs_file_write(path, "my helpers", 10));
     setenv("GESSO_KERNELS", dir, 1);
+    assert_ok(gs_file_write(path, "my helpers", 10));
     assert_ok(gs_kernel_source("axis_cpu.cl", &source));
-    assert_true(gs_test_contains(source, "my helpers") && gs_test_contains(source, text) && !gs_test_contains(source, "any16"));
+    assert_true(gs_test_contains(source, "my helpers") && !gs_test_contains(source, "any16"));
+    free(source);
+    assert_ok(gs_file_write(kernel, own, strlen(own)));
+    assert_fails(gs_kernel_source("own.cl", &source), GS_EBUILD, "cl/own.cl:4: cl/none.h");
+    assert_null(source);
+    assert_ok(gs_file_write(kernel, own, (size_t)(strchr(own, 'a') - own) + 5)); /* no line end behind the last line */
+    assert_ok(gs_kernel_source("own.cl", &source));
+    assert_string_equal(source, "before\n#line 1 \"cpu.h\"\nmy helpers\n#line 3 \"own.cl\"\nafter");
+    free(source);
     unsetenv("GESSO_KERNELS");
-    free(source), free(text);
+    free(kernel);
     assert_fails(gs_kernel_source("no_cpu.cl", &source), GS_EBUILD, "no_cpu.cl");
     free(path);
     free(dir);
@@ -134,7 +142,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_the_dialect_knows_vendors),
         cmocka_unit_test(a_folder_may_replace_kernels),
-        cmocka_unit_test(cpu_forms_share_a_header),
+        cmocka_unit_test(kernels_include_headers),
         cmocka_unit_test(the_device_builds_all),
     };
 

@@ -123,7 +123,8 @@ gs_status gs_program_source(gs_device *d, const char *label, const char *source,
 /* The text of a file of cl/: from the folder $GESSO_KERNELS when that is set (for those who write kernels), else as embedded.
  * Free with free(). */
 gs_status gs_kernel_text(const char *file, char **text);
-/* What programs of the file are built from: its text, for those that end in _cpu.cl behind that of cpu.h. Free with free(). */
+/* What programs of the file are built from: its text, with those of the headers of cl/ in place of lines `#include "NAME"` (headers include none).
+ * Free with free(). */
 gs_status gs_kernel_source(const char *file, char **source);
 void gs__programs_free(gs_device *d);
 /* What did not build on this device, by the caller's own names, for as long as it is open: the planner goes on without it. Adding returns false

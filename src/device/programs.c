@@ -47,25 +47,40 @@ gs_status gs_kernel_text(const char *file, char **text)
     return gs_fail(GS_EBUILD, "cl/%s: no such kernel file in this build", file);
 }
 
+/* Compilers get one text and know no folder, so headers are put in here. */
 gs_status gs_kernel_source(const char *file, char **source)
 {
-    static const char cpu[] = "_cpu.cl";
-    const size_t n = strlen(file);
+    static const char include[] = "#include \"";
     gs_str whole = {0};
-    char *shared;
-    gs_status st;
+    char *text;
+    int number = 0;
+    gs_status st = gs_kernel_text(file, &text);
 
-    if (n < sizeof cpu || strcmp(file + n - (sizeof cpu - 1), cpu) != 0) return gs_kernel_text(file, source);
     *source = NULL;
-    st = gs_kernel_text("cpu.h", &shared);
     if (st != GS_OK) return st;
-    st = gs_kernel_text(file, source);
-    if (st == GS_OK) {
-        gs_str_printf(&whole, "#line 1 \"cpu.h\"\n%s\n#line 1 \"%s\"\n%s", shared, file, *source);
-        free(*source);
-        *source = whole.data;
+    for (const char *line = text, *end; *line && st == GS_OK; line = end) {
+        const char *name = line + sizeof include - 1;
+
+        end = strchr(line, '\n');
+        end = end ? end + 1 : line + strlen(line);
+        number++;
+        if (strncmp(line, include, sizeof include - 1)) {
+            gs_str_append(&whole, line, (size_t)(end - line));
+        } else {
+            gs_str header = {0};
+            char *shared;
+
+            gs_str_append(&header, name, strcspn(name, "\"\n"));
+            st = gs_kernel_text(gs_str_c(&header), &shared);
+            if (st == GS_OK) gs_str_printf(&whole, "#line 1 \"%s\"\n%s\n#line %d \"%s\"\n", gs_str_c(&header), shared, number + 1, file);
+            else gs_fail_in(st, "cl/%s:%d", file, number);
+            gs_str_free(&header);
+            free(shared);
+        }
     }
-    free(shared);
+    free(text);
+    if (st == GS_OK) *source = gs_xstrdup(gs_str_c(&whole));
+    gs_str_free(&whole);
     return st;
 }
 

@@ -9,7 +9,7 @@
 /* Elements of transformed images and results in one chunk: y and dx are fastest near the second-level cache, but with
  * no fewer tiles than a product wants; every chunk of dw reads and writes all sums. */
 enum { NEAR = 1 << 20, FEWEST = 192, MOST = 4 << 20 };
-enum { ROOM = 640 }; /* pixels, as in cl/winograd.cl */
+enum { ROOM = 640 }; /* pixels an item of winograd_pictures_cpu.cl keeps */
 
 typedef struct winograd {
     int f, k, a2;           /* results a tile and side; kernel's side; (f + k - 1)^2 */
@@ -124,10 +124,9 @@ static void ints(gs_launch *l, const int64_t *v, size_t n)
     for (size_t i = 0; i < n; i++) gs_launch_int(l, v[i]);
 }
 
-static gs_launch *launch(gs_plan *p, const winograd *g, const char *kernel, bool pads, bool batch)
+static gs_launch *launch(gs_plan *p, const winograd *g, const char *kernel, bool pads)
 {
-    return gs_launch_new(p, "winograd.cl", kernel, "-DK=%d -DF=%d -DLANES=%d -DPAD=%d%s", g->k, g->f,
-                         gs_plan_on_cpu(p) ? 16 : 1, pads ? (int)g->mode : 0, batch ? " -DBATCH=1" : "");
+    return gs_launch_new(p, "winograd.cl", kernel, "-DK=%d -DF=%d -DLANES=%d -DPAD=%d", g->k, g->f, gs_plan_on_cpu(p) ? 16 : 1, pads ? (int)g->mode : 0);
 }
 
 /* wino_weights and wino_dw. */
@@ -150,7 +149,8 @@ static gs_launch *pictures(gs_plan *p, const winograd *g, const char *kernel, gs
     const int lanes = gs_plan_on_cpu(p) ? 16 : 1;
     const int64_t items = g->batch ? channels * (span / 16 / g->cols) : phases * channels * (span / lanes);
     const int64_t group = g->batch ? 1 : lanes > 1 ? 8 : GS_ITEMS;
-    gs_launch *l = launch(p, g, kernel, pads, g->batch);
+    gs_launch *l = g->batch ? gs_launch_new(p, "winograd_pictures_cpu.cl", kernel, "-DK=%d -DF=%d -DROOM=%d", g->k, g->f, ROOM)
+                            : launch(p, g, kernel, pads);
 
     if (part) gs_launch_inout(l, out);
     else gs_launch_out(l, out);
@@ -173,7 +173,7 @@ static gs_value *weights(gs_plan *p, const winograd *g, const gs_conv *c, int a,
 {
     const int s = c->sh, kk = c->kh * c->kw, o_step = c->xc * kk;
     gs_value *u = gs_plan_scratch(p, g->a2 * g->pairs, "winograd w");
-    gs_launch *l = launch(p, g, "wino_weights", false, false);
+    gs_launch *l = launch(p, g, "wino_weights", false);
 
     gs_launch_out(l, u);
     gs_launch_in(l, w);
@@ -273,8 +273,6 @@ gs_status gs__conv_fused(gs_plan *p, const gs_problem *q, const gs_variant *v, g
     const bool dx = c->kind == GS_CONV_DX;
     const int64_t plane = g.a2 * g.terms * f.span;
     gs_value *t = gs_plan_scratch(p, phases * plane, "winograd x");
-    char *transforms;
-    gs_status st;
     gs_launch *l;
 
     g.chunk = f.span;
@@ -285,11 +283,8 @@ gs_status gs__conv_fused(gs_plan *p, const gs_problem *q, const gs_variant *v, g
                      (const int64_t[]){ g.ps, one.top, one.left }, 3);
         l->args[0].extra = i * plane;
     }
-    st = gs_kernel_text("winograd.cl", &transforms);
-    if (st != GS_OK) return st;
-    l = gs_launch_new(p, "winograd_fused_cpu.cl", "wino_fused", "-DK=%d -DF=%d -DLANES=16%s -DTILES=%d -DRT=%d -DCB=%d -DPS=%d -DSTEP=%d%s", g.k, g.f,
+    l = gs_launch_new(p, "winograd_fused_cpu.cl", "wino_fused", "-DK=%d -DF=%d%s -DTILES=%d -DRT=%d -DCB=%d -DPS=%d -DSTEP=%d%s", g.k, g.f,
                       g.batch ? " -DBATCH=1" : "", f.tiles, f.rt, f.block, g.ps, g.step, dx ? " -DTURN=1" : "");
-    l->before = transforms;
     gs_launch_out(l, out);
     gs_launch_in(l, t);
     gs_launch_in(l, b);
@@ -318,7 +313,7 @@ static gs_status by_weights(gs_plan *p, const gs_conv *c, int f, gs_value *dw, g
         pictures(p, &g, "wino_gradient", e, dy, span < g.chunk, false, g.out, 1, first, span, g.oh, g.ow, NULL, 0);
         st = gs_plan_gemm(p, &product, s, e, v);
     }
-    l = launch(p, &g, "wino_dw", false, false);
+    l = launch(p, &g, "wino_dw", false);
     gs_launch_out(l, dw);
     gs_launch_in(l, s);
     ints(l, (const int64_t[]){ g.out, g.in }, 2);
