@@ -37,6 +37,7 @@ static void test_status(void **state)
 static void test_memory(void **state)
 {
     gs_arena *a = gs_arena_new();
+    int *list = NULL, n = 0, cap = 0;
     size_t out;
 
     (void)state;
@@ -58,6 +59,11 @@ static void test_memory(void **state)
     assert_true(gs_test_contains(gs_last_error(), "labels"));
     assert_null(gs_try_alloc(SIZE_MAX / 4, 2, "images"));
     free(gs_try_alloc(0, 4, "none"));
+
+    for (int i = 0; i < 100; i++) GS_PUSH(list, n, cap, n); /* the item is worked out before the list grows by it */
+    for (int i = 0; i < 100; i++) assert_int_equal(list[i], i);
+    assert_true(n == 100 && cap >= n);
+    free(list);
 }
 
 static void test_strings(void **state)

@@ -48,7 +48,8 @@ char *gs_arena_printf(gs_arena *a, const char *fmt, ...) __attribute__((format(p
             (cap) = (cap) ? 2 * (cap) : 8;                           \
             (v) = gs_xrealloc((v), (size_t)(cap) * sizeof(*(v)));    \
         }                                                            \
-        (v)[(n)++] = (item);                                         \
+        (v)[n] = (item); /* which may use n */                       \
+        (n)++;                                                       \
     } while (0)
 
 /* ---- strings (str.c) ---- */
