@@ -14,7 +14,7 @@
 #include "lib/command.h"
 
 static char self[4096], *cache_dir;
-static bool have_device;
+static bool have_device, pocl;
 
 static const char source[] =
     "__kernel void twice(__global int *y, const ulong y0) { y[y0 + get_global_id(0)] = 2 * (int)get_global_id(0) + ADD; }\n";
@@ -220,6 +220,34 @@ static void processes_share_it(void **state)
     assert_string_equal(finish(start("-DADD=4")), "cached");
 }
 
+/* A driver that keeps what it compiles is not asked for binaries: PoCL compiles every kernel once more for them, for groups of any size (the
+ * folder 0-0-0 beside those of the sizes that were launched). */
+static void drivers_with_a_cache_give_no_binaries(void **state)
+{
+    const char *before = getenv("POCL_CACHE_DIR");
+    char *shared = before ? gs_xstrdup(before) : NULL, *dir = gs_test_tmpdir(), paths[16][512];
+
+    (void)state;
+    NEED_DEVICE();
+    if (!pocl) GS_SKIP("not PoCL, and others are asked");
+    setenv("POCL_CACHE_DIR", dir, 1);
+    for (int asked = 0; asked < 2; asked++) {
+        gs_str command = {0};
+
+        gs_str_printf(&command, "test -n \"$(find '%s' -path '*/twice/8-1-1*')\" && test -%c \"$(find '%s' -path '*/twice/0-0-0*')\"", dir,
+                      asked ? 'n' : 'z', dir);
+        setenv("GESSO_ON", asked ? "binaries" : "", 1);
+        assert_string_equal(finish(start("-DADD=7")), "built");
+        assert_int_equal(entries(paths), asked);
+        assert_int_equal(system(command.data), 0);
+        gs_str_free(&command);
+    }
+    if (shared) setenv("POCL_CACHE_DIR", shared, 1);
+    else unsetenv("POCL_CACHE_DIR");
+    free(shared);
+    free(dir);
+}
+
 static void an_unusable_cache_is_no_error(void **state)
 {
     FILE *f;
@@ -313,6 +341,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(damaged_entries_are_rebuilt, empty_cache),
         cmocka_unit_test_setup(binaries_the_driver_refuses_are_rebuilt, empty_cache),
         cmocka_unit_test_setup(processes_share_it, empty_cache),
+        cmocka_unit_test_setup(drivers_with_a_cache_give_no_binaries, empty_cache),
         cmocka_unit_test_setup(an_unusable_cache_is_no_error, empty_cache),
     };
     gs_device *d;
@@ -327,8 +356,10 @@ int main(int argc, char **argv)
     cache_dir = gs_test_tmpdir();
     gs_test_keep_pocl_cache(); /* only ours starts empty */
     setenv("XDG_CACHE_HOME", cache_dir, 1);
+    setenv("GESSO_ON", "binaries", 1); /* by PoCL too */
     if (gs_device_open(NULL, &d) == GS_OK) {
         have_device = d->info.kind != GS_NULL;
+        pocl = strstr(d->info.platform, "Portable Computing Language");
         gs_device_close(d);
     }
     n = cmocka_run_group_tests(tests, NULL, NULL);
