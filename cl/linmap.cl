@@ -1,6 +1,6 @@
 /* Sparse linear maps along the axes of planes: resampling, average pooling, reflect and replicate padding, and their adjoints.
  * A table for an axis of R results: at[0..R] starts of the rows, then the columns of all entries; weight: their weights.
- * One item an element of the result, but in linmap_lines. Order of sums: entries in the table's order. */
+ * One item an element of the result, but in linmap_lines and linmap_copy_lines. Order of sums: entries in the table's order. */
 
 /* y (outer,R,inner) = A x (outer,len,inner) along the middle axis. */
 __kernel void linmap_axis(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at,
@@ -63,63 +63,9 @@ void linmap_lines(__global float *y, const ulong y0, const __global float *x, co
     }
 }
 
-/* Both axes at once for such devices, so that x is read and y written once: y (planes,R,S) = A x (planes,H,W) B^T. A line of A x lies in local
- * memory while the columns are taken from it. -DE: entries of every row of B, 1 to 4; 0 where they differ. Groups as in linmap_lines. */
-#ifndef E
-#define E 0
-#endif
-#define LINE 4096 /* most columns of x */
-
-__kernel GS_GROUP(1, 1, 1)
-void linmap_both_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
-                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
-                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
-                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int per, const int chunk)
-{
-    __local float line[LINE];
-    const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
-    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
-    const __global int *restrict index;
-
-    at_a += aa0, weight_a += wa0, at_b += ab0, weight_b += wb0;
-    index = at_b + rows_b + 1;
-    for (int o = from; o < to; o++) {
-        for (int r = first; r < last; r++) {
-            __global float *restrict to_y = y + y0 + ((ulong)o * rows_a + r) * rows_b;
-
-            if (at_a[r] == at_a[r + 1])
-                for (int c = 0; c < w; c++) line[c] = 0.0f;
-            for (int e = at_a[r]; e < at_a[r + 1]; e++) {
-                const __global float *restrict src = x + x0 + ((ulong)o * h + at_a[rows_a + 1 + e]) * w;
-                const float k = weight_a[e];
-
-                if (e == at_a[r])
-                    for (int c = 0; c < w; c++) line[c] = k * src[c];
-                else
-                    for (int c = 0; c < w; c++) line[c] = fma(k, src[c], line[c]);
-            }
-#if E
-            for (int c = 0; c < rows_b; c++) {
-                float s = weight_b[E * c] * line[index[E * c]];
-
-                GS_UNROLL
-                for (int k = 1; k < E; k++) s = fma(weight_b[E * c + k], line[index[E * c + k]], s);
-                to_y[c] = s;
-            }
-#else
-            for (int c = 0; c < rows_b; c++) {
-                float s = 0.0f;
-
-                for (int e = at_b[c]; e < at_b[c + 1]; e++) s = fma(weight_b[e], line[index[e]], s);
-                to_y[c] = s;
-            }
-#endif
-        }
-    }
-}
-
-/* The same where every row of A and of B has one entry: y[r,c] = a[r] b[c] x[at_a(r),at_b(c)], so lines are copied. -DREP=n: n columns of y for
- * each of x, of one weight; else columns run_from .. run_to - 1 are neighbours in x too and have one weight, those around them are looked up. */
+/* Both axes at once for such devices where every row of A and of B has one entry: y[r,c] = a[r] b[c] x[at_a(r),at_b(c)], so lines are copied.
+ * -DREP=n: n columns of y for each of x, of one weight; else columns run_from .. run_to - 1 are neighbours in x too and have one weight, those
+ * around them are looked up. Other maps: cl/linmap_cpu.cl. */
 #ifndef REP
 #define REP 0
 #endif

@@ -447,6 +447,19 @@ static void index_lists(void **state)
         }
 }
 
+/* y's plan, printed; the caller frees. */
+static char *planned(gs_graph *g, gs_node *y)
+{
+    gs_plan *p;
+    char *text;
+
+    gs_output(g, "before", y);
+    assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
+    text = gs_plan_text(p);
+    gs_plan_free(p);
+    return text;
+}
+
 static void separable_maps(void **state)
 {
     static const struct { int rule, h, w, oh, ow; const char *kernel; } t[] = {
@@ -454,8 +467,12 @@ static void separable_maps(void **state)
         { GS_LM_BICUBIC_AA, 80, 9, 7, 70, "linmap_" },        { GS_LM_BICUBIC_AA, 9, 80, 70, 7, "linmap_" },
         { GS_LM_BILINEAR, 12, 9, 12, 31, "linmap_axis" },     { GS_LM_BILINEAR, 12, 9, 31, 9, "linmap_axis" }, /* one axis stays */
         { GS_LM_ADAPTIVE, 13, 7, 4, 3, "linmap_" },           { GS_LM_NEAREST, 5, 6, 5, 6, "linmap_axis" },
-        { GS_LM_NEAREST, 5, 35, 10, 70, "linmap_" },          { GS_LM_NEAREST, 23, 70, 11, 37, "linmap_" } };
-    int both = 0, copied = 0;
+        { GS_LM_NEAREST, 5, 35, 10, 70, "linmap_" },          { GS_LM_NEAREST, 23, 70, 11, 37, "linmap_" },
+        { GS_LM_BICUBIC, 40, 33, 91, 290, "linmap_" },        { GS_LM_BILINEAR, 128, 30, 130, 47, "linmap_" }, /* more rows, several chunks */
+        { GS_LM_BILINEAR, 3, 300, 50, 600, "linmap_" },       { GS_LM_BILINEAR, 50, 5, 70, 1, "linmap_" },
+        { GS_LM_BICUBIC_AA, 3, 40000, 2, 30000, "linmap_" } }; /* lines that local memory has no room for */
+    const char *const kernels[] = { "linmap_copy_lines", "linmap_pool_lines", "linmap_turn_lines", "linmap_rise_lines", " 1 linmap_lines" };
+    int times[GS_COUNT(kernels)] = { 0 };
 
     (void)state;
     for (size_t i = 0; i < GS_COUNT(t); i++)
@@ -464,22 +481,48 @@ static void separable_maps(void **state)
             gs_graph *g = gs_graph_new();
             gs_node *x = input(g, back ? GS_SHAPE(2, 3, t[i].oh, t[i].ow) : GS_SHAPE(2, 3, t[i].h, t[i].w), GS_F32);
             gs_node *y = gs__node1(&gs_op_linmap, x, &a);
-            char what[32], *text;
-            gs_plan *p;
+            char what[32], *text = planned(g, y);
 
             snprintf(what, sizeof what, "linmap, case %d%s", (int)i, back ? ", adjoint" : "");
-            gs_output(g, "before", y);
-            assert_ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .dry_run = true }, &p));
-            text = gs_plan_text(p);
-            copied += gs_test_contains(text, "linmap_copy_lines");
-            both += gs_test_contains(text, "linmap_both_lines") || gs_test_contains(text, "linmap_copy_lines");
+            for (size_t k = 0; k < GS_COUNT(kernels); k++) times[k] += gs_test_contains(text, kernels[k]);
             free(text);
-            gs_plan_free(p);
             check(g, y, 0, 2e-6, gs__cpu_forms(gs_device_get_info(device)) ? "_lines" : back ? "linmap_" : t[i].kernel, what);
         }
-    if (gs__cpu_forms(gs_device_get_info(device))) assert_in_range(both, 6, 2 * GS_COUNT(t) - 4); /* one pass or two, as the map suits */
-    else assert_int_equal(both, 0);
-    assert_int_equal(copied, gs__cpu_forms(gs_device_get_info(device)) ? 2 : 0); /* nearest along both axes, forward */
+    if (!gs__cpu_forms(gs_device_get_info(device))) {
+        for (int k = 0; k < 4; k++) assert_int_equal(times[k], 0);
+        return;
+    }
+    for (size_t k = 0; k < GS_COUNT(kernels); k++)
+        if (!times[k]) fail_msg("no map as \"%s\"", kernels[k]);
+    assert_int_equal(times[0], 2); /* nearest along both axes, forward */
+}
+
+/* Windows of one form along rows as long as 8, 4, 2 and 1 vectors and a rest, with cut windows at either end or without. */
+static void pooling(void **state)
+{
+    static const struct { int kernel, stride, pad; bool ceil, other; } t[] = {
+        { 2, 2, 0, false, false }, { 3, 2, 1, false, false }, { 3, 1, 1, false, false }, { 4, 4, 0, false, false }, { 5, 2, 2, true, false },
+        { 8, 1, 0, false, false }, { 7, 2, 3, false, false }, { 2, 1, 0, false, false }, { 4, 2, 1, false, false },
+        { 3, 3, 0, false, true },  { 9, 2, 0, false, true },  { 6, 4, 1, false, true } }; /* other: not as vectors of windows */
+    static const int windows[] = { 5, 17, 37, 213 };
+    const bool cpu = gs__cpu_forms(gs_device_get_info(device));
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(t); i++)
+        for (size_t j = 0; j < GS_COUNT(windows); j++)
+            for (int exclude = 0; exclude < 2; exclude++) {
+                const gs_pool_opts o = { .kernel = t[i].kernel, .stride = t[i].stride, .pad = t[i].pad, .ceil_mode = t[i].ceil, .exclude_pad = exclude };
+                const int w = windows[j] * o.stride + o.kernel - o.stride - 2 * o.pad;
+                gs_graph *g = gs_graph_new();
+                gs_node *y = gs_avg_pool2d(input(g, GS_SHAPE(1, 3, 11, w), GS_F32), &o);
+                char what[80], *text = planned(g, y);
+
+                snprintf(what, sizeof what, "windows of %d by %d, pad %d, %d of them", o.kernel, o.stride, o.pad, windows[j]);
+                if (windows[j] != 17 && gs_test_contains(text, "linmap_pool_lines") != (cpu && !t[i].other && windows[j] > 17))
+                    fail_msg("%s:\n%s", what, text);
+                free(text);
+                check(g, y, 0, 2e-6, "linmap_", what);
+            }
 }
 
 static void random_tails(void **state)
@@ -531,6 +574,7 @@ int main(void)
         cmocka_unit_test(lines),
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
+        cmocka_unit_test(pooling),
         cmocka_unit_test(random_tails),
         cmocka_unit_test(forms_for_gpus),
     };

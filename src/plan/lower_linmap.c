@@ -1,22 +1,25 @@
 /* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps
  * run as one kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever
- * touches less; on CPUs as one kernel that keeps a line between the two, or copies lines where no row has two entries. */
+ * touches less. On CPUs one kernel keeps lines between the two (cl/linmap_cpu.cl), or copies lines where no row has two entries. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
 
 enum {
-    LINE = 4096,     /* as in cl/linmap.cl */
-    MOST_REPEATS = 8 /* a loop that is written out */
+    MOST_REPEATS = 8, /* a loop that is written out */
+    MOST_TAPS = 8,    /* likewise */
+    LANES = 16,       /* of cl/linmap_cpu.cl, as are these: lines whose columns lie in local memory, */
+    LEAST_WIDE = 256  /* and room for columns, a power of two from this on, so that there are few programs */
 };
 
 typedef struct table { /* one axis on the device */
     gs_value *at, *weight;
     int rows, cols, entries;
     int longest; /* entries of a row, at most */
-    bool even;   /* all rows have so many */
     int repeat;  /* one entry a row: each column is taken so many times in turn, with one weight; 0: otherwise */
     int run_from, run_to; /* the longest run of such rows whose columns follow each other, with one weight */
+    int step, taps, pool_from, pool_to; /* the longest run of rows of `taps` neighbours with the same weights, each `step` columns further; step 0: none */
+    int chunk; /* rows that take at most 16 neighbouring columns, wherever a multiple of it begins them; 0: none */
 } table;
 
 static bool identity(const gs_linmap_table *t)
@@ -43,6 +46,47 @@ static void find_copies(const gs_linmap_table *t, table *d)
     if (d->repeat) d->run_from = 0, d->run_to = t->rows;
 }
 
+/* Is row r the one before, shifted by `step` columns? Of `taps` neighbours both. */
+static bool shifted(const gs_linmap_table *t, int r, int step, int taps)
+{
+    const int a = t->start[r - 1], b = t->start[r];
+
+    if (b - a != taps || t->start[r + 1] - b != taps) return false;
+    for (int e = 0; e < taps; e++)
+        if (t->index[a + e] != t->index[a] + e || t->index[b + e] != t->index[a] + step + e || t->weight[b + e] != t->weight[a + e]) return false;
+    return true;
+}
+
+/* What cl/linmap_cpu.cl can do. */
+static bool can_pool(int step, int taps)
+{
+    return taps >= 2 && taps <= MOST_TAPS && (step == 4 ? taps == 4 : (step == 1 || step == 2) && taps >= step);
+}
+
+/* Where rows are windows of one form. */
+static void find_pool(const gs_linmap_table *t, table *d)
+{
+    for (int r = 1; r < t->rows;) {
+        const int taps = t->start[r] - t->start[r - 1], step = taps ? t->index[t->start[r]] - t->index[t->start[r - 1]] : 0, from = r - 1;
+
+        while (r < t->rows && can_pool(step, taps) && shifted(t, r, step, taps)) r++;
+        if (r - from > GS_MAX(1, d->pool_to - d->pool_from)) d->step = step, d->taps = taps, d->pool_from = from, d->pool_to = r;
+        if (r == from + 1) r++;
+    }
+}
+
+/* Do every `chunk` rows from a multiple of it on take at most LANES neighbouring columns? */
+static bool near(const gs_linmap_table *t, int chunk)
+{
+    for (int r = 0; r < t->rows; r += chunk) {
+        int lo = t->cols, hi = 0;
+
+        for (int e = t->start[r]; e < t->start[GS_MIN(r + chunk, t->rows)]; e++) lo = GS_MIN(lo, t->index[e]), hi = GS_MAX(hi, t->index[e]);
+        if (hi - lo >= LANES) return false;
+    }
+    return true;
+}
+
 static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
 {
     const int e = t->start[t->rows];
@@ -52,8 +96,10 @@ static table upload(gs_plan *p, const gs_linmap_table *t, const char *name)
 
     for (int r = 0; r <= t->rows; r++) at[r] = t->start[r];
     for (int r = 0; r < t->rows; r++) d.longest = GS_MAX(d.longest, at[r + 1] - at[r]);
-    d.even = (int64_t)d.longest * t->rows == e;
-    if (d.even && d.longest == 1) find_copies(t, &d);
+    if (d.longest == 1 && t->rows == e) find_copies(t, &d);
+    find_pool(t, &d);
+    d.chunk = (int)GS_MIN(t->rows, (int64_t)LANES * t->rows / t->cols);
+    while (d.chunk > 0 && !near(t, d.chunk)) d.chunk--;
     for (int i = 0; i < e; i++) {
         at[t->rows + 1 + i] = t->index[i];
         weight[i] = (float)t->weight[i];
@@ -86,6 +132,15 @@ static void cut(gs_plan *p, gs_launch *l, int64_t planes, int64_t rows)
     gs_launch_grid(l, (size_t)((planes + per - 1) / per), (size_t)((rows + chunk - 1) / chunk), 1, 1, 1, 1);
 }
 
+/* The same for units of work in a row. */
+static void cut_units(gs_plan *p, gs_launch *l, int64_t units)
+{
+    const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units), per = (units + want - 1) / want;
+
+    gs_launch_int(l, per);
+    gs_launch_grid(l, (size_t)((units + per - 1) / per), 1, 1, 1, 1, 1);
+}
+
 /* y (outer,rows,inner) = T x (outer,cols,inner) */
 static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int64_t outer, int64_t inner)
 {
@@ -110,13 +165,39 @@ static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int6
     return GS_OK;
 }
 
+static int64_t wide(int64_t columns)
+{
+    int64_t w = LEAST_WIDE;
+
+    while (w < columns) w *= 2;
+    return w;
+}
+
+/* Has local memory room for 16 lines of x, and of y? */
+static bool fits(const gs_plan *p, int64_t columns) { return wide(columns) * LANES * 4 <= (int64_t)gs_plan_device(p)->local_memory; }
+
+/* Most columns of y are vectors of windows. */
+static bool pools(const table *b) { return b->step && b->pool_to - b->pool_from >= GS_MAX(LANES, b->rows * 3 / 4); }
+
+/* cl/linmap_cpu.cl: columns first where that spares work and local memory has room. */
+static int64_t rise_chunk(const gs_plan *p, const table *a, const table *b)
+{
+    return a->rows > a->cols && fits(p, wide(b->cols) + wide(b->rows)) ? a->chunk : 0;
+}
+
+static gs_launch *plane_cpu(gs_plan *p, const table *a, const table *b)
+{
+    if (a->run_to && b->run_to) return gs_launch_new(p, "linmap.cl", "linmap_copy_lines", "-DREP=%d", b->repeat);
+    if (pools(b)) return gs_launch_new(p, "linmap_cpu.cl", "linmap_pool_lines", "-DSTEP=%d -DTAPS=%d", b->step, b->taps);
+    if (!rise_chunk(p, a, b)) return gs_launch_new(p, "linmap_cpu.cl", "linmap_turn_lines", "-DWIDE=%d", (int)wide(b->cols));
+    return gs_launch_new(p, "linmap_cpu.cl", "linmap_rise_lines", "-DWIDE=%d -DLONG=%d", (int)wide(b->cols), (int)wide(b->rows));
+}
+
 static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const table *b, int64_t planes)
 {
-    const int64_t count = planes * a->rows * b->rows;
-    const bool lines = gs_plan_on_cpu(p), copies = lines && a->run_to && b->run_to;
-    gs_launch *l = copies ? gs_launch_new(p, "linmap.cl", "linmap_copy_lines", "-DREP=%d", b->repeat)
-                          : gs_launch_new(p, "linmap.cl", lines ? "linmap_both_lines" : "linmap_plane", lines ? "-DE=%d" : "%.0d",
-                                          lines && b->even && b->longest <= 4 ? b->longest : 0);
+    const int64_t count = planes * a->rows * b->rows, chunk = rise_chunk(p, a, b);
+    const bool cpu = gs_plan_on_cpu(p), copies = a->run_to && b->run_to;
+    gs_launch *l = cpu ? plane_cpu(p, a, b) : gs_launch_new(p, "linmap.cl", "linmap_plane", "%s", "");
 
     gs_launch_out(l, y);
     gs_launch_in(l, x);
@@ -124,15 +205,23 @@ static void plane(gs_plan *p, gs_value *y, gs_value *x, const table *a, const ta
     gs_launch_in(l, a->weight);
     gs_launch_in(l, b->at);
     gs_launch_in(l, b->weight);
-    gs_launch_int(l, lines ? planes : count);
+    gs_launch_int(l, cpu ? planes : count);
     gs_launch_int(l, a->rows);
     gs_launch_int(l, b->rows);
     gs_launch_int(l, a->cols);
     gs_launch_int(l, b->cols);
-    if (copies) gs_launch_int(l, b->run_from);
-    if (copies) gs_launch_int(l, b->run_to);
-    if (lines) cut(p, l, planes, a->rows);
-    else gs__grid_items(l, count);
+    if (!cpu) {
+        gs__grid_items(l, count);
+    } else if (copies || pools(b)) {
+        gs_launch_int(l, copies ? b->run_from : b->pool_from);
+        gs_launch_int(l, copies ? b->run_to : b->pool_to);
+        cut(p, l, planes, a->rows);
+    } else if (chunk) {
+        cut_units(p, l, planes * ((a->rows + chunk - 1) / chunk));
+        gs_launch_int(l, chunk);
+    } else {
+        cut_units(p, l, (planes * a->rows + LANES - 1) / LANES);
+    }
     gs_launch_cost(l, 2.0 * (double)planes * a->entries * b->entries,
                    4.0 * (double)(count + planes * a->cols * b->cols));
 }
@@ -141,8 +230,9 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
 {
     gs_value *y = gs_plan_value(p, n), *x = gs_plan_value(p, n->in[0]);
     const int64_t planes = gs__dims(n->shape, 0, n->shape.rank - 2);
+    const bool cpu = gs_plan_on_cpu(p);
     gs_linmap_table ha, hb;
-    gs_status st;
+    gs_status st = GS_OK;
     table a, b;
 
     gs_linmap_make(&n->attr, 0, &ha);
@@ -151,21 +241,19 @@ gs_status gs_lower_linmap(gs_plan *p, const gs_node *n)
     b = upload(p, &hb, "map of columns");
     if (identity(&hb)) {
         st = axis(p, y, x, &a, planes, b.cols);
+    } else if (cpu && ((a.run_to && b.run_to) || pools(&b) || fits(p, b.cols))) {
+        plane(p, y, x, &a, &b, planes);
     } else if (identity(&ha)) {
         st = axis(p, y, x, &b, planes * a.rows, 1);
     } else {
         /* Terms a plane. On CPUs a pass along the rows' axis adds whole lines, some eight elements at a time. */
-        const double line = gs_plan_on_cpu(p) ? 0.125 : 1.0, one = (double)a.entries * b.entries;
+        const double line = cpu ? 0.125 : 1.0, one = (double)a.entries * b.entries;
         const double rows_first = line * (double)a.entries * b.cols + (double)a.rows * b.entries;
         const double columns_first = (double)b.entries * a.cols + line * (double)b.rows * a.entries;
 
         /* a second pass writes and reads its scratch and costs a launch: worth it only for a clear win */
-        /* on CPUs columns of uneven rows are slow, and are better taken once than for each of many rows made of them */
-        if (gs_plan_on_cpu(p) ? (a.run_to && b.run_to) || (b.cols <= LINE && (a.rows <= a.cols || (b.even && b.longest <= 4)))
-                              : one <= 2.0 * GS_MIN(rows_first, columns_first) &&
-                                    whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
+        if (!cpu && one <= 2.0 * GS_MIN(rows_first, columns_first) && whole(p, (int64_t)a.longest * (b.longest + 2) + 1) == GS_OK) {
             plane(p, y, x, &a, &b, planes);
-            st = GS_OK;
         } else if (rows_first < columns_first) {
             gs_value *t = gs_plan_scratch(p, planes * a.rows * b.cols, "linmap scratch");
 
