@@ -23,7 +23,7 @@ static int64_t all_outputs(const gs_graph *g)
 /* Runs the graph; all outputs one after the other. */
 static float *run(gs_graph *g, const char *off, char **text)
 {
-    const gs_compile_opts o = { .off = off, .on = "rows" };
+    const gs_compile_opts o = { .off = off };
     float *all = gs_xalloc((size_t)all_outputs(g) * sizeof *all), *at = all;
     gs_store *s;
     gs_plan *p;
@@ -372,7 +372,7 @@ static void in_place(void **state)
         const bool side = i == 4;
         const int64_t rows = side ? 21 : enough() + 3, length = side ? enough_columns() + 3 : 83;
         gs_graph *g = gs_graph_new();
-        const gs_compile_opts o = { .off = "", .on = "rows" };
+        const gs_compile_opts o = { .off = "" };
         gs_node *x = gs_matmul(graph_fed(g, GS_SHAPE(rows, 7)), graph_fed(g, GS_SHAPE(7, length)), false, false), *y;
         gs_plan *p;
         gs_plan_stats t;
@@ -391,11 +391,11 @@ static void in_place(void **state)
     }
 }
 
-/* Left to itself a plan joins rows that call exp from 256 elements on, and rows that do not of any length. */
-static void short_rows(void **state)
+/* Rows of any length that a core's cache keeps join, also where their functions are most of the work; longer ones where all tensors leave the last cache. */
+static void any_length(void **state)
 {
-    static const struct { int length; bool exp; int total, rows; } want[] = {
-        { 255, true, 3, 1 }, { 256, true, 1, 1 }, { 50, true, 3, 1 }, { 50, false, 1, 1 }, { 3, false, 1, 1 },
+    static const struct { int rows, length, launches; } want[] = {
+        { 3, 3, 1 }, { 3, 50, 1 }, { 3, 255, 1 }, { 3, 1 << 16, 1 }, { 3, 1 << 18, 4 }, { 60, 1 << 18, 1 },
     };
 
     (void)state;
@@ -403,19 +403,59 @@ static void short_rows(void **state)
     for (size_t i = 0; i < GS_COUNT(want); i++) {
         const gs_compile_opts o = { .off = "", .on = "", .dry_run = true };
         gs_graph *g = gs_graph_new();
-        gs_node *x = graph_fed(g, GS_SHAPE(enough() + 3, want[i].length));
         gs_plan *p;
         char *text;
 
-        gs_output(g, "y", want[i].exp ? gs_softmax(x, 1) : gs_layer_norm(x, NULL, NULL, 1e-5));
+        gs_output(g, "y", gs_softmax(graph_fed(g, GS_SHAPE(enough() + want[i].rows, want[i].length)), 1));
         assert_ok(gs_compile(g, device, NULL, &o, &p));
         text = gs_plan_text(p);
-        if (launches(text, false) != want[i].total || launches(text, true) != want[i].rows)
-            fail_msg("%d elements: %d launches, %d along rows, not %d and %d\n%s", want[i].length, launches(text, false), launches(text, true),
-                     want[i].total, want[i].rows, text);
+        if (launches(text, false) != want[i].launches)
+            fail_msg("%d elements: %d launches, not %d\n%s", want[i].length, launches(text, false), want[i].launches, text);
         free(text);
         gs_plan_free(p);
         gs_graph_free(g);
+    }
+}
+
+/* So many rows that an item takes some, which go through each loop together if they are short; the last of them fewer. */
+static void many_rows(void **state)
+{
+    static const struct { function *fn; int h, w; } row[] = {
+        { softmax, 1, 2 },         { softmax, 1, 50 },        { softmax, 1, 70 },        { softmax, 1, 100 },  { softmax, 1, 256 },
+        { softmax, 1, 257 },       { softmax, 1, 1025 },      { masked_softmax, 1, 64 }, { layer_norm, 1, 255 }, { three_times, 1, 63 },
+        { three_times, 1, 140 },   { three_times, 7, 37 },    { instance_norm, 5, 51 },  { residual, 1, 10 }, { residual, 31, 33 },
+        { log_softmax, 1, 10 },
+    };
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t i = 0; i < GS_COUNT(row); i++) {
+        const bool picture = row[i].fn == instance_norm || row[i].fn == residual;
+        const int64_t rows = 7 * enough() + 3; /* at most 7 an item */
+        gs_graph *g = gs_graph_new();
+        char what[64];
+
+        snprintf(what, sizeof what, "many rows of %dx%d, %d", row[i].h, row[i].w, (int)i);
+        gs_output(g, "y", row[i].fn(g, graph_fed(g, shape_of(picture, rows, row[i].h, row[i].w))));
+        check_graph(g, 1, 1, true, what);
+    }
+}
+
+/* A row's first element is read for what follows the last loop, whose result takes its place: with several rows to a loop, too. */
+static void first_element(void **state)
+{
+    const int64_t rows = 7 * enough() + 3;
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (int length = 50; length <= 350; length += 300) {
+        gs_graph *g = gs_graph_new();
+        gs_node *x = gs_matmul(graph_fed(g, GS_SHAPE(rows, 7)), graph_fed(g, GS_SHAPE(7, length)), false, false), *first = gs_slice(x, 1, 0, 1);
+        gs_node *y = gs_sub(x, first);
+
+        gs_output(g, "mean", gs_add(gs_mean(y, GS_AXIS(1), true), first));
+        gs_output(g, "z", gs_matmul(y, graph_fed(g, GS_SHAPE(length, 2)), false, false));
+        check_graph(g, -1, 1, true, "first element");
     }
 }
 
@@ -423,7 +463,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward),         cmocka_unit_test(more_dims), cmocka_unit_test(gradients), cmocka_unit_test(columns_forward),
-        cmocka_unit_test(columns_gradients), cmocka_unit_test(what_fits), cmocka_unit_test(in_place),  cmocka_unit_test(short_rows),
+        cmocka_unit_test(columns_gradients), cmocka_unit_test(what_fits), cmocka_unit_test(in_place),  cmocka_unit_test(any_length),
+        cmocka_unit_test(many_rows),       cmocka_unit_test(first_element),
     };
 
     return cmocka_run_group_tests_name("rows", tests, open_for_rows, close_device);

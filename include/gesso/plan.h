@@ -38,8 +38,7 @@ typedef struct gs_compile_opts {
                            * measurements; columns: of rows, those side by side);
                            * NULL: what $GESSO_OFF says */
     const char *on;       /* passes to add where a plan does not take them by itself: "epilogue", which lets products add biases and apply activations;
-                           * plans for CPUs leave it out, since it was slower there (docs/KERNELS.md); "rows", which joins what goes along short rows
-                           * whatever functions it calls; NULL: what $GESSO_ON says */
+                           * plans for CPUs leave it out, since it was slower there (docs/KERNELS.md); NULL: what $GESSO_ON says */
     const char *use;      /* variants of products and convolutions to use wherever they can, comma-separated: "gemm/tile,conv.dw/direct" ("conv/..." stands
                            * for conv.y, conv.dx and conv.dw); NULL: what $GESSO_GEMM and $GESSO_CONV say, else the device's presets and what was
                            * measured and checked on it */

@@ -37,6 +37,7 @@ typedef struct gs_gen {
     int n_vars;
     bool over_kept;                 /* emitting an epilogue */
     char tag[64];                   /* op names, for the kernel's name */
+    bool calls;                     /* some of them call functions of the driver's that no vector goes through */
     struct gs_rows *rows;           /* a launch over rows (codegen_rows.c); NULL: none */
     bool side;                      /* ROWS: rows lie side by side, and nothing is the same for all of an item's */
     gs_str once;                    /* ROWS: loads that are the same for the whole row */
@@ -74,7 +75,7 @@ bool gs__gen_contiguous(const gs_gen *g, const gs_access *a);
 bool gs__gen_heavy(const char *statements);
 
 /* A loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
- * is so: body writes statements that end with t<k>[l] = the value for each, at the element d<dim>. */
+ * is so: body writes statements that end with u<k> = the value for each, at the element d<dim>. Without sums it is a loop all the same. */
 typedef void gs_row_body(gs_gen *g, gs_str *s, void *user);
 #define GS_LANES 16
 #define GS_CHAINS 4 /* sums of GS_LANES that go on at a time */
@@ -83,6 +84,8 @@ typedef struct gs_row_loop {
     uint64_t largest;       /* bit k: the largest of the values of k, which is m<k> at least */
     gs_row_body *body;
     void *user;
+    int vectors;            /* that the row is, one after the other instead of in a loop: `end` is in the last of them; 0: a loop over j */
+    const char *declared, *after; /* NULL, or statements in front of the body and behind it that are done for elements beyond the end too */
 } gs_row_loop;
 void gs__gen_row_start(gs_str *s, const gs_row_loop *r);
 void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r);

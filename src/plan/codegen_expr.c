@@ -66,6 +66,12 @@ static int find_access(const gs_gen *g, const gs_access *a)
     return -1;
 }
 
+/* A function of the driver's that is called for one element after the other, and whose code is long where it is put in place. */
+static bool stays_call(const char *expr)
+{
+    return expr && (strstr(expr, "sin(") || strstr(expr, "cos(") || strstr(expr, "erf(") || strstr(expr, "pow("));
+}
+
 static void collect(gs_gen *g, gs_node *n, const gs_vmap *m, bool top)
 {
     const gs_node_kind kind = gs__kind(n);
@@ -90,6 +96,7 @@ static void collect(gs_gen *g, gs_node *n, const gs_vmap *m, bool top)
         strcat(g->tag, "_");
         strcat(g->tag, n->op->name);
     }
+    g->calls = g->calls || stays_call(n->op->expr);
     for (int i = 0; i < n->n_in; i++) collect(g, n->in[i], m, false);
 }
 

@@ -3,8 +3,11 @@
  * have the same bits; behind it stands what has one value a row. Values of a row stay in registers, and are stored where others read
  * them. What a later loop reads again comes from the tensor or, where that is stored for nobody else, from an array of the launch's own.
  *
+ * Rows of up to 256 elements are vectors in registers: loops along them are written out, and what later ones read again never leaves. Some rows go through
+ * each loop before the next begins, since one by one they would wait for their sums, whose last addition comes long after the first load.
+ *
  * The result may take the place of an operand: rows do not meet, within the row the last loop writes what it reads, and what is the same for all
- * of a row was read in front of the first.
+ * of a row was read in front of it.
  *
  * Rows side by side (columns of a matrix) are the lanes of vectors: an item takes some neighbours and goes through the loops for all of them, element after
  * element; sums and what has one value a row are arrays, b<root>[c] for the row c0 + c. */
@@ -15,6 +18,8 @@
 #include <string.h>
 
 #define BLOCK 4096           /* elements of short rows that an item takes: a group costs as much as some hundred */
+#define VECTORS 16           /* of a row that has no loops, at most */
+#define TOGETHER 4           /* of those rows go through a loop together, at most */
 #define SIDE 64              /* rows side by side that an item takes at most */
 #define SIDE_BYTES (1 << 19) /* of all tensors of an item's rows: half of what a core's own cache keeps */
 
@@ -26,6 +31,8 @@ typedef struct gs_rows {
     int sum[2 * GS_ROWS_MAX];  /* number of a total */
     int loop, n_loops;
     int red[GS_MAX_DIMS], n_red, kept[GS_MAX_DIMS], n_kept;
+    int vectors;               /* that a row is; 0: loops along it */
+    int64_t size;              /* of the array that holds a row */
 } gs_rows;
 
 static void put(gs_str *s, const char *text) { gs_str_append(s, text, strlen(text)); }
@@ -42,17 +49,25 @@ static void at_row(const gs_gen *g, gs_str *s)
     }
 }
 
-static bool kept(const gs_rows *w, int r) { return w->root[r].later && w->out[r] < 0; }
+static bool kept(const gs_rows *w, int r) { return w->root[r].later && (w->out[r] < 0 || w->vectors); }
 
-/* Element of root r in memory, or in the launch's own array. */
-static void element(gs_gen *g, gs_str *s, int r)
+/* Element of root r in the launch's own array. */
+static void kept_element(const gs_gen *g, gs_str *s, int r)
 {
-    if (kept(g->rows, r)) gs_str_printf(s, "row%d[", r);
-    else gs_str_printf(s, "p%d[", g->rows->out[r]);
-    if (kept(g->rows, r)) at_row(g, s);
-    else gs__gen_index(g, s, &g->a[g->rows->out[r]]);
+    gs_str_printf(s, "row%d[%d * nth + ", r, (int)g->rows->size);
+    at_row(g, s);
     put(s, "]");
 }
+
+/* And in memory. */
+static void stored_element(gs_gen *g, gs_str *s, int r)
+{
+    gs_str_printf(s, "p%d[", g->rows->out[r]);
+    gs__gen_index(g, s, &g->a[g->rows->out[r]]);
+    put(s, "]");
+}
+
+static const char *type_of(const gs_node *n) { return n->dtype == GS_I32 ? "int" : "float"; }
 
 static int index_of(const gs_rows *w, const gs_node *n)
 {
@@ -69,9 +84,10 @@ int gs__rows_read(gs_gen *g, gs_str *s, const gs_node *n)
 
     if (g->rows->root[r].kind != GS_ROW_WIDE && !g->side) return g->rows->var[r];
     var = g->n_vars++;
-    gs_str_printf(s, "    const %s v%d = ", n->dtype == GS_I32 ? "int" : "float", var);
+    gs_str_printf(s, "    const %s v%d = ", type_of(n), var);
     if (g->rows->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "b%d[c]", r);
-    else element(g, s, r);
+    else if (kept(g->rows, r)) kept_element(g, s, r);
+    else stored_element(g, s, r);
     put(s, ";\n");
     return var;
 }
@@ -93,12 +109,14 @@ static void loop_body(gs_gen *g, gs_str *s, void *user)
         if (w->root[r].loop != w->loop || w->root[r].kind == GS_ROW_SMALL) continue;
         var = gs__gen_emit(g, s, w->root[r].kind == GS_ROW_WIDE ? n : n->in[0], &m, w->root[r].kind == GS_ROW_WIDE);
         if (w->root[r].kind == GS_ROW_TOTAL && !g->side) {
-            gs_str_printf(&stores, "    t%d[l] = v%d;\n", w->sum[r], var);
+            gs_str_printf(&stores, "    u%d = v%d;\n", w->sum[r], var);
         } else if (w->root[r].kind == GS_ROW_TOTAL) {
             gs_str_printf(&stores, "    b%d[c] += v%d;\n", r, var);
-        } else if (w->out[r] >= 0 || kept(w, r)) {
+        } else {
+            if (kept(w, r)) gs_str_printf(&stores, "    k%d = v%d;\n", r, var);
+            if (w->out[r] < 0) continue;
             put(&stores, "    ");
-            element(g, &stores, r);
+            stored_element(g, &stores, r);
             gs_str_printf(&stores, " = v%d;\n", var);
         }
     }
@@ -110,7 +128,7 @@ static void store_small(gs_gen *g, gs_str *s, int r)
 {
     if (g->rows->out[r] < 0) return;
     put(s, "    ");
-    element(g, s, r);
+    stored_element(g, s, r);
     gs_str_printf(s, " = v%d;\n", g->rows->var[r]);
 }
 
@@ -170,7 +188,7 @@ static void close_loops(const gs_rows *w, gs_str *s, int skip)
     for (int i = 0; i < w->n_red - skip; i++) put(s, "    }\n");
 }
 
-/* The current loop where no sum is taken: along the innermost dim of the row. */
+/* The current loop where no sum is taken and nothing is kept: along the innermost dim of the row. */
 static void wide_loop(gs_gen *g, gs_str *s)
 {
     const int inner = g->rank - 1;
@@ -183,19 +201,36 @@ static void wide_loop(gs_gen *g, gs_str *s)
 }
 
 /* The current loop of one row. */
-static void loop_of_row(gs_gen *g, gs_str *s, const gs_row_loop *l)
+static void loop_of_row(gs_gen *g, gs_str *s, gs_row_loop *l)
 {
+    const gs_rows *w = g->rows;
+    gs_str declared = { 0 }, after = { 0 };
+
+    for (int r = 0; r < w->u->n_roots; r++) {
+        if (w->root[r].loop != w->loop || w->root[r].kind != GS_ROW_WIDE || !kept(w, r)) continue;
+        gs_str_printf(&declared, "    %s k%d = 0;\n", type_of(w->u->roots[r]), r);
+        put(&after, "    ");
+        kept_element(g, &after, r);
+        gs_str_printf(&after, " = k%d;\n", r);
+    }
+    l->vectors = w->vectors;
+    if (declared.len) {
+        l->declared = gs_str_c(&declared);
+        l->after = gs_str_c(&after);
+    }
     gs__gen_row_start(s, l);
-    open_loops(g->rows, s, 1);
-    if (l->n) {
+    open_loops(w, s, 1);
+    if (l->n || declared.len || w->vectors) {
         gs_str_printf(s, "    {\n    int j = 0;\n    const int end = n%d;\n", l->dim);
         gs__gen_row_loop(g, s, l);
         put(s, "    }\n");
     } else {
         wide_loop(g, s);
     }
-    close_loops(g->rows, s, 1);
+    close_loops(w, s, 1);
     gs__gen_row_total(s, l);
+    gs_str_free(&declared);
+    gs_str_free(&after);
 }
 
 /* The current loop of rows side by side: element after element, for all of them. */
@@ -273,14 +308,22 @@ static void number_totals(gs_rows *w)
             if (w->root[r].kind == GS_ROW_TOTAL && w->root[r].loop == loop) w->sum[r] = n++;
 }
 
-/* Which outputs may take the place of which inputs. */
-static void mark_in_place(gs_gen *g, int64_t count)
+/* That goes along the row. */
+static int last_loop(const gs_rows *w)
 {
-    const gs_rows *w = g->rows;
     int last = 0;
 
     for (int r = 0; r < w->u->n_roots; r++)
         if (w->root[r].kind != GS_ROW_SMALL) last = GS_MAX(last, w->root[r].loop);
+    return last;
+}
+
+/* Which outputs may take the place of which inputs. */
+static void mark_in_place(gs_gen *g, int64_t count)
+{
+    const gs_rows *w = g->rows;
+    const int last = last_loop(w);
+
     for (int i = 0; i < g->n; i++) {
         gs_access *a = &g->a[i];
         int64_t step = 1;
@@ -299,48 +342,91 @@ static void mark_in_place(gs_gen *g, int64_t count)
         if (w->out[r] >= 0 && (w->root[r].kind != GS_ROW_WIDE || w->root[r].loop != last)) g->a[w->out[r]].in_place = false;
 }
 
+/* How many rows go through a loop before the next: more vectors than about 16 would leave the registers. */
+static int together(const gs_rows *w) { return w->vectors ? GS_MAX(1, GS_MIN(TOGETHER, VECTORS / w->vectors)) : 1; }
+
 /* How many rows an item takes. */
 static int64_t rows_of_item(const gs_gen *g, int64_t length, int64_t rows)
 {
     const int64_t want = 4 * GS_MAX(1, gs_plan_device(g->p)->compute_units), side = g->dim[g->rank - 1]; /* items: no core without work */
     int64_t per = SIDE, bytes = 0;
 
-    if (!g->side) return GS_MAX(1, GS_MIN(GS_MAX(1, BLOCK / length), rows / want));
+    if (!g->side) {
+        const int64_t some = GS_MAX(1, GS_MIN(GS_MAX(1, BLOCK / length), rows / want)), turn = together(g->rows);
+
+        return some > turn ? some / turn * turn : some;
+    }
     for (int i = 0; i < g->n; i++)
         if (!g->a[i].is_index && g->a[i].value->count == length * rows) bytes += 4 * length;
     while (per > GS_LANES && (rows / side * ((side + per - 1) / per) < want || per * bytes > SIDE_BYTES)) per /= 2;
     return GS_MIN(per, side);
 }
 
-/* The rows of an item: a loop over them, or the first of those side by side, c0, and how many. */
-static void open_item(gs_gen *g, gs_str *s)
+/* n rows from `first` on go through the loops. What one loop leaves for another of its row are arrays, of[row]. */
+static void turn(gs_gen *g, gs_str *s, const gs_str *loops, int n)
+{
+    const gs_rows *w = g->rows;
+    const int end = last_loop(w);
+
+    for (int r = 0; r < w->u->n_roots; r++) {
+        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s of%d[%d];\n", type_of(w->u->roots[r]), w->var[r], n);
+        else if (kept(w, r)) gs_str_printf(s, "    %s row%d[%d] __attribute__((aligned(64)));\n", type_of(w->u->roots[r]), r, (int)w->size * n);
+    }
+    for (int i = 0; i <= end; i++)
+        for (int nth = 0; nth < n; nth++) {
+            gs_str_printf(s, "    {\n    const int nth = %d, row = first + nth;\n", nth);
+            gs__gen_decode(g, s, "row", w->kept, w->n_kept);
+            put(s, gs_str_c(&g->once));
+            for (int r = 0; r < w->u->n_roots; r++)
+                if (w->root[r].kind != GS_ROW_WIDE && w->root[r].loop < i)
+                    gs_str_printf(s, "    const %s v%d = of%d[nth];\n", type_of(w->u->roots[r]), w->var[r], w->var[r]);
+            /* results may take the place of what is read once, so nothing loads that behind the last loop */
+            for (int k = i; k <= (i == end ? w->n_loops : i); k++) put(s, gs_str_c(&loops[k]));
+            for (int r = 0; r < w->u->n_roots; r++)
+                if (w->root[r].kind != GS_ROW_WIDE && w->root[r].loop == i && i < end) gs_str_printf(s, "    of%d[nth] = v%d;\n", w->var[r], w->var[r]);
+            put(s, "    }\n");
+        }
+}
+
+/* The rows of an item. */
+static void item_of_rows(gs_gen *g, gs_str *s, const gs_str *loops)
+{
+    const int some = together(g->rows);
+
+    put(s, "    const int last = min(((int)get_group_id(0) + 1) * per, rows);\n    int first = (int)get_group_id(0) * per;\n");
+    if (some > 1) {
+        gs_str_printf(s, "    for (; first + %d <= last; first += %d) {\n", some, some);
+        turn(g, s, loops, some);
+        put(s, "    }\n");
+    }
+    put(s, "    for (; first < last; first++) {\n");
+    turn(g, s, loops, 1);
+    put(s, "    }\n");
+}
+
+/* Rows side by side: the first is c0, there are w. */
+static void item_of_columns(gs_gen *g, gs_str *s, const gs_str *loops)
 {
     const gs_rows *w = g->rows;
 
-    if (!g->side) {
-        put(s, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
-        gs__gen_decode(g, s, "row", w->kept, w->n_kept);
-        return;
-    }
-    put(s, "    {\n");
     gs_str_printf(s, "    const int across = (n%d + per - 1) / per, c0 = (int)get_group_id(0) %% across * per;\n", g->rank - 1);
     gs_str_printf(s, "    const int w = min(per, n%d - c0);\n", g->rank - 1);
     gs__gen_decode(g, s, "(int)get_group_id(0) / across", w->kept, w->n_kept - 1);
     for (int r = 0; r < w->u->n_roots; r++)
-        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d];\n", w->u->roots[r]->dtype == GS_I32 ? "int" : "float", r, SIDE);
+        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d];\n", type_of(w->u->roots[r]), r, SIDE);
+    for (int i = 0; i <= w->n_loops; i++) put(s, gs_str_c(&loops[i]));
 }
 
 gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
 {
     gs_gen *g = gs_xalloc(sizeof *g);
     gs_rows *w = gs_xalloc(sizeof *w);
-    gs_str body = { 0 }, text = { 0 };
+    gs_str *loops, text = { 0 };
     const int64_t length = gs_shape_count(u->in_shape) / gs_shape_count(u->shape);
     const int64_t results = gs_shape_count(u->shape);
-    int64_t size = 256, per, items;
+    int64_t per, items;
     gs_launch *l;
 
-    while (size < length) size *= 4;
     g->p = p;
     g->unit = u;
     g->iter = u->in_shape;
@@ -348,6 +434,9 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     g->rows = w;
     g->side = u->form == GS_ROWS_COLUMNS;
     w->u = u;
+    w->size = 256;
+    while (w->size < length) w->size *= 4;
+    w->size += GS_LANES; /* the last vector goes beyond the end */
     gs__rows_loops(p, u, w->root);
     number_totals(w);
     collect(g);
@@ -356,20 +445,24 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
         if (g->red[d]) w->red[w->n_red++] = d;
         else w->kept[w->n_kept++] = d;
     }
+    if (!g->side && w->n_red == 1 && length <= VECTORS * GS_LANES && !g->calls) {
+        w->vectors = (int)((length + GS_LANES - 1) / GS_LANES);
+        w->size = w->vectors * GS_LANES;
+    }
     per = rows_of_item(g, length, results);
     items = (results + per - 1) / per;
     if (g->side) items = results / g->dim[g->rank - 1] * ((g->dim[g->rank - 1] + per - 1) / per);
     mark_in_place(g, gs_shape_count(u->in_shape));
 
+    loops = gs_xalloc((size_t)(w->n_loops + 1) * sizeof *loops);
     for (w->loop = 0; w->loop <= w->n_loops; w->loop++) {
-        small_roots(g, &body);
-        row_loop(g, &body);
+        small_roots(g, &loops[w->loop]);
+        row_loop(g, &loops[w->loop]);
     }
     gs__gen_head(g, &text, "@", g->side ? "const int per, " : "const int rows, const int per, ");
-    open_item(g, &text);
-    for (int r = 0; r < u->n_roots; r++)
-        if (kept(w, r)) gs_str_printf(&text, "    %s row%d[%d];\n", u->roots[r]->dtype == GS_I32 ? "int" : "float", r, (int)size);
-    gs_str_printf(&text, "%s%s    }\n}\n\n", gs_str_c(&g->once), gs_str_c(&body));
+    if (g->side) item_of_columns(g, &text, loops);
+    else item_of_rows(g, &text, loops);
+    put(&text, "}\n\n");
     l = gs__launch_generated(p, gs__gen_add(g, "rows", gs_str_c(&text)));
     gs__gen_pointers(g, l, false);
     if (!g->side) gs_launch_int(l, results);
@@ -377,8 +470,9 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     gs__gen_sizes(g, l);
     gs_launch_grid(l, (size_t)items, 1, 1, 1, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));
+    for (int i = 0; i <= w->n_loops; i++) gs_str_free(&loops[i]);
+    free(loops);
     gs_str_free(&text);
-    gs_str_free(&body);
     gs_str_free(&g->once);
     free(g->memo);
     free(g);

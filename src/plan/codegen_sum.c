@@ -168,28 +168,28 @@ static void accumulate(gs_str *s, const gs_row_loop *r, int k, const char *a, co
 }
 
 /* One turn of the loop along a row: a vector of values of each prologue, then into the accumulator whose turn it is. Accumulators change places, which costs
- * nothing in registers and keeps the text short. `rest`: fewer values are left.
+ * nothing in registers and keeps the text short. `rest`: fewer values are left, and the lanes beyond the end are neutral.
  * The values are a vector that the loop fills by its elements. An array read by vload16 would do, but PoCL takes that apart into quarters; and the loop must
- * neither be unrolled before it becomes a vector nor be one of narrower vectors, since a load of what two stores left waits for both. */
-static void row_step(gs_gen *g, gs_str *s, const gs_row_loop *r, bool rest)
+ * neither be unrolled before it becomes a vector nor be one of narrower vectors, nor store under a mask what is read again, since a load waits for such
+ * stores. Where the row's element is a long, no sum of ints can overflow, for which the compiler would keep a second loop. */
+static void row_step(gs_str *s, const gs_row_loop *r, const char *body, const char *from, bool rest)
 {
-    gs_str body = { 0 };
     char a[32], x[32];
 
-    r->body(g, &body, r->user);
     for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
     gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", GS_LANES);
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int d%d = j + l;\n", GS_LANES, r->dim);
-    if (rest) {
-        for (int k = r->first; k < r->first + r->n; k++) {
-            if (r->largest >> k & 1) gs_str_printf(s, "    t%d[l] = m%d;\n", k, k);
-            else gs_str_printf(s, "    t%d[l] = 0.0f;\n", k);
-        }
-        gs_str_printf(s, "    if (d%d < end) {\n", r->dim);
+    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const long d%d = %s + l;\n", GS_LANES, r->dim, from);
+    for (int k = r->first; k < r->first + r->n; k++) {
+        if (r->largest >> k & 1) gs_str_printf(s, "    float u%d = m%d;\n", k, k);
+        else gs_str_printf(s, "    float u%d = 0.0f;\n", k);
     }
-    put(s, gs_str_c(&body));
-    put(s, rest ? "    }\n    }\n" : "    }\n");
-    gs_str_free(&body);
+    if (r->declared) put(s, r->declared);
+    if (rest) gs_str_printf(s, "    if (d%d < end) {\n", r->dim);
+    put(s, body);
+    if (rest) put(s, "    }\n");
+    if (r->after) put(s, r->after);
+    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    t%d[l] = u%d;\n", k, k);
+    put(s, "    }\n");
     for (int k = r->first; k < r->first + r->n; k++) {
         gs_str_printf(s, "    const float16 x%d = w%d, y%d = a%d_0;\n", k, k, k, k);
         for (int c = 0; c < GS_CHAINS - 1; c++) gs_str_printf(s, "    a%d_%d = a%d_%d;\n", k, c, k, c + 1);
@@ -205,18 +205,32 @@ void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
     for (int k = r->first; k < r->first + r->n; k++)
         for (int c = 0; c < GS_CHAINS; c++) {
             if (r->largest >> k & 1) gs_str_printf(s, "    float16 a%d_%d = (float16)(m%d);\n", k, c, k);
-            else gs_str_printf(s, "    float16 a%d_%d = (float16)(0.0f);\n", k, c);
+            else gs_str_printf(s, "    float16 a%d_%d = (float16)(-0.0f);\n", k, c); /* x + -0 is x, also to the compiler */
         }
 }
 
 /* Sums of vectors, GS_CHAINS of them in turn, since an addition waits for the one before. */
 void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
 {
-    gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", GS_LANES, GS_LANES);
-    row_step(g, s, r, false);
-    put(s, "    }\n    if (j < end) {\n");
-    row_step(g, s, r, true);
-    put(s, "    }\n");
+    gs_str body = { 0 };
+
+    r->body(g, &body, r->user);
+    for (int c = 0; c < r->vectors; c++) {
+        char from[16];
+
+        snprintf(from, sizeof from, "%d", c * GS_LANES);
+        put(s, "    {\n");
+        row_step(s, r, gs_str_c(&body), from, c == r->vectors - 1);
+        put(s, "    }\n");
+    }
+    if (!r->vectors) {
+        gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", GS_LANES, GS_LANES);
+        row_step(s, r, gs_str_c(&body), "j", false);
+        put(s, "    }\n    if (j < end) {\n");
+        row_step(s, r, gs_str_c(&body), "j", true);
+        put(s, "    }\n");
+    }
+    gs_str_free(&body);
 }
 
 void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
@@ -242,7 +256,7 @@ void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
     }
 }
 
-static void row_prologue(gs_gen *g, gs_str *s, void *user) { prologue(g, s, user, "t", "[l] ="); }
+static void row_prologue(gs_gen *g, gs_str *s, void *user) { prologue(g, s, user, "u", " ="); }
 
 static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
 {

@@ -132,7 +132,6 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
                       (gs__cpu_forms(&d->info) && !gs_lists(on, "epilogue"));
     p->off_rows = p->off_fuse || gs_lists(off, "rows");
     p->off_columns = gs_lists(off, "columns");
-    p->short_rows = gs_lists(on, "rows");
     p->off_inplace = gs_lists(off, "inplace");
     p->off_share = gs_lists(off, "share");
     p->use = gs_xstrdup(opts && opts->use ? opts->use : "");

@@ -4,17 +4,17 @@
  *
  * From each sum along rows the group grows by units that it reads or that read it, as long as all that a member reads of another is of the same row, the
  * group can run as one (no path leads out of it and back), and memory is passed over less often. Only on CPUs, where an item takes whole
- * rows; where there are rows enough for all cores, and not so long that they leave the cache: those of AdaLIN's sums over whole pictures are. Nor do short
- * rows join whose elements go through exp or the like, as softmax over 50 values: apart, those run over all rows without a gap. */
+ * rows; where there are rows enough for all cores, and not so long that they leave the cache: those of AdaLIN's sums over whole pictures are. */
 #include "plan/plan_int.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define ROW_BYTES (1 << 20) /* of all tensors of a row together: what a core's own cache keeps */
+#define FAR_BYTES (1 << 25) /* of all rows: tensors that leave the last cache, which keeps */
+#define FAR_ROW (1 << 23)   /* a row of this length */
 #define MAX_KEPT 4          /* rows that a launch keeps for itself */
 #define COLUMNS 16          /* rows side by side that an item takes at least */
-#define SHORT 256           /* elements: of shorter rows the last vector is mostly masked, and exp and its like cost what they cost for a whole one */
 
 typedef struct group {
     gs_plan *p;
@@ -95,28 +95,6 @@ static int64_t row_length(const group *g)
     return gs_shape_count(g->whole) / gs_shape_count(g->totals);
 }
 
-/* Does n, up to what has a value of its own, call a function that takes many operations, for each element of a row? */
-static bool calls(const group *g, gs_node *n, bool top)
-{
-    const gs_node_kind kind = gs__kind(n);
-    bool found = GS_IS(n, exp) || GS_IS(n, log) || GS_IS(n, sin) || GS_IS(n, cos) || GS_IS(n, erf) || GS_IS(n, tanh) || GS_IS(n, sigmoid) ||
-                 GS_IS(n, softplus) || GS_IS(n, pow) || GS_IS(n, powc);
-
-    if (kind == GS_NK_SOURCE || kind == GS_NK_RESHAPE || kind == GS_NK_KERNEL || (!top && gs__info(g->p, n)->root)) return false;
-    found = found && gs_shape_equal(n->shape, g->whole);
-    for (int i = 0; i < n->n_in && !found; i++) found = calls(g, n->in[i], false);
-    return found;
-}
-
-static bool too_short(const group *g, const gs_unit *u)
-{
-    bool found = false;
-
-    if (g->form == GS_ROWS_COLUMNS || row_length(g) >= SHORT || g->p->short_rows) return false;
-    for (int r = 0; r < u->n_roots; r++) found = found || calls(g, u->roots[r], true);
-    return found;
-}
-
 /* ---- what is read ---- */
 
 typedef struct walk {
@@ -176,11 +154,19 @@ static void walk_unit(walk *w, gs_unit *u)
     }
 }
 
+/* Is what is read of a row again still in a cache that the tensors themselves are not in? */
+static bool cached(const group *g, int tensors)
+{
+    const int rows = g->form == GS_ROWS_COLUMNS ? COLUMNS : 1; /* that are gone through together */
+    const int64_t row = 4 * rows * row_length(g) * tensors;
+
+    return row <= ROW_BYTES || (rows == 1 && row <= FAR_ROW && row * gs_shape_count(g->totals) >= FAR_BYTES);
+}
+
 /* Would u beside the members read rows of theirs only, and no more tensors than fit a kernel and the cache, and fewer than by itself? */
 static bool reads_fit(group *g, gs_unit *u)
 {
     walk alone = { .g = g, .more = u, .ok = true }, all = { .g = g, .more = u, .ok = true };
-    const int rows = g->form == GS_ROWS_COLUMNS ? COLUMNS : 1; /* that are gone through together */
     int before, roots = u->n_roots;
 
     for (int i = 0; i < g->n; i++) {
@@ -190,7 +176,7 @@ static bool reads_fit(group *g, gs_unit *u)
     before = all.n_wide;
     walk_unit(&all, u);
     walk_unit(&alone, u);
-    if (!all.ok || !alone.ok || roots + all.n > GS_ROWS_MAX || 4 * rows * row_length(g) * all.n_wide > ROW_BYTES) return false;
+    if (!all.ok || !alone.ok || roots + all.n > GS_ROWS_MAX || !cached(g, all.n_wide)) return false;
     return alone.n_wide == 0 || before + alone.n_wide > all.n_wide;
 }
 
@@ -239,7 +225,7 @@ static void grow(group *g, const uint64_t *taken)
         for (int i = 0; i < p->n_units; i++) {
             gs_unit *u = p->units[i];
 
-            if (gs__bit(taken, i) || is_member(g, u) || !linked(g, u) || !shape_fits(g, u) || too_short(g, u) || !reads_fit(g, u) || !closed(g, u)) continue;
+            if (gs__bit(taken, i) || is_member(g, u) || !linked(g, u) || !shape_fits(g, u) || !reads_fit(g, u) || !closed(g, u)) continue;
             join(g, u);
             more = true;
         }
@@ -374,7 +360,7 @@ gs_status gs__pass_rows(gs_plan *p)
         g.totals = g.whole;
         for (int d = 0; d < g.whole.rank; d++)
             if (g.axes >> d & 1) g.totals.dim[d] = 1;
-        if (!shape_fits(&g, p->units[i]) || too_short(&g, p->units[i])) continue;
+        if (!shape_fits(&g, p->units[i])) continue;
         g.members = gs_xalloc(bytes);
         join(&g, p->units[i]);
         grow(&g, taken);

@@ -75,7 +75,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, off_columns, short_rows, off_inplace, off_share, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, off_columns, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
