@@ -1,7 +1,8 @@
 /* cl/linmap.cl's maps along both axes for devices whose local memory is ordinary memory, so that x is read and y written once:
- * y (planes,R,S) = A x (planes,H,W) B^T. Tables as there. Order of sums: along the columns of x first, then along what is left of a row,
+ * y (planes,R,S) = A x (planes,H,W) B^T. Tables as there. Order of sums: along the columns of x first, but in linmap_rise_lines along its rows,
  * entries in the tables' order. W, the columns of x, is at most WIDE.
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
+#include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
 #ifndef WIDE
