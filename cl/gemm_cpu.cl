@@ -101,35 +101,36 @@ static inline void ask(const __global float *b, const int ldb, const int from, c
     }
 }
 
-/* A row of a block: C = alpha v + beta C, `cols` columns. A call would put all accumulators aside: 15 % of a short product. */
-static inline __attribute__((always_inline)) void store_row(__global float *c, const int ldc, const int cols, const float16 v0, const float16 v1,
-                             const float alpha, const float beta)
+/* A whole row of a block: C = alpha v + beta C. A call would put all accumulators aside: 15 % of a short product. */
+static inline __attribute__((always_inline)) void store_row(__global float *c, const float16 v0, const float16 v1, const float alpha, const float beta)
 {
     float16 w0 = alpha * v0, w1 = alpha * v1;
 
-#if !TC
-    if (cols == NR) {
-        if (beta != 0.0f) {
-            w0 = fma((float16)(beta), LD16(c), w0);
-            w1 = fma((float16)(beta), LD16(c + 16), w1);
-        }
-        ST16(c, w0);
-        ST16(c + 16, w1);
-        return;
+    if (beta != 0.0f) {
+        w0 = fma((float16)(beta), LD16(c), w0);
+        w1 = fma((float16)(beta), LD16(c + 16), w1);
     }
-    if (beta == 0.0f) {
-        some_out(c, w0, min(cols, 16));
-        some_out(c + 16, w1, max(cols - 16, 0));
-        return;
-    }
-#endif
-    {
-        const int step = TC ? ldc : 1;
-        float t[NR] __attribute__((aligned(64)));
+    ST16(c, w0);
+    ST16(c + 16, w1);
+}
 
-        *(float16 *)t = w0;
-        *(float16 *)(t + 16) = w1;
-        for (int q = 0; q < cols; q++, c += step) *c = beta != 0.0f ? fma(beta, *c, t[q]) : t[q];
+/* Rows of a tile of fewer columns, or of a C that is stored transposed: from where the accumulators were put. A loop over the rows is a twelfth of
+ * what the compiler would have to go through otherwise, which took it longer than all else here. */
+static inline void store_tile(__global float *c, const int ldc, const int rn, const int cols, const float *t, const float alpha, const float beta)
+{
+    for (int r = 0; r < rn; r++, c += TC ? 1 : ldc, t += NR) {
+#if !TC
+        if (beta == 0.0f) {
+            some_out(c, alpha * *(const float16 *)t, min(cols, 16));
+            some_out(c + 16, alpha * *(const float16 *)(t + 16), max(cols - 16, 0));
+            continue;
+        }
+#endif
+        for (int q = 0; q < cols; q++) {
+            __global float *to = c + q * (TC ? ldc : 1);
+
+            *to = beta != 0.0f ? fma(beta, *to, alpha * t[q]) : alpha * t[q];
+        }
     }
 }
 
@@ -161,13 +162,15 @@ static inline void join_row(float *t, const __global float *c, const int step, c
     }
 #define KEEP(R)                                                                                                        \
     if (k0 + KC >= k) {                                                                                                \
-        UNROLL for (int r = 0; r < R; r++) *(float16 *)(tile + r * NR) = acc[r][0], *(float16 *)(tile + r * NR + 16) = acc[r][1]; \
+        PUT(R)                                                                                                         \
         FINISH                                                                                                         \
         continue;                                                                                                      \
     }
 #else
 #define KEEP(R)
 #endif
+
+#define PUT(R) UNROLL for (int r = 0; r < R; r++) *(float16 *)(tile + r * NR) = acc[r][0], *(float16 *)(tile + r * NR + 16) = acc[r][1];
 
 /* R rows of a tile. Rows past the end are not stored. */
 #define BLOCK(R)                                                                                                       \
@@ -186,8 +189,12 @@ static inline void join_row(float *t, const __global float *c, const int step, c
             }                                                                                                          \
         }                                                                                                              \
         KEEP(R)                                                                                                        \
-        UNROLL for (int r = 0; r < R; r++)                                                                             \
-            if (r < rn) store_row(to + (ulong)r * (TC ? 1 : ldc), ldc, cols, acc[r][0], acc[r][1], alpha, bt);         \
+        if (TC || cols < NR) {                                                                                         \
+            PUT(R)                                                                                                     \
+        } else {                                                                                                       \
+            UNROLL for (int r = 0; r < R; r++)                                                                         \
+                if (r < rn) store_row(to + (ulong)r * ldc, acc[r][0], acc[r][1], alpha, bt);                           \
+        }                                                                                                              \
     }
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
@@ -198,9 +205,7 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
 {
     __local float panel[KC * NR] __attribute__((aligned(64)));
     __local float laid[KC * ROWS] __attribute__((aligned(64)));
-#if GS_END
     float tile[MR * NR] __attribute__((aligned(64)));
-#endif
     const int j0 = (int)get_group_id(0) * across * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
     const int j1 = min(j0 + across * NR, n), i1 = min(i0 + chunk, m);
 
@@ -233,6 +238,7 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
                 if (high == MR) BLOCK(MR)
                 else if (high == 8) BLOCK(8)
                 else BLOCK(4)
+                if (TC || cols < NR) store_tile(to, ldc, rn, cols, tile, alpha, bt);
             }
         }
     }
