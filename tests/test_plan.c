@@ -11,6 +11,7 @@
 
 #include "gesso/gesso.h"
 #include "graph/graph.h"
+#include "lib/graphs.h"
 #include "lib/one_device.h"
 #include "plan/plan_int.h"
 
@@ -242,6 +243,51 @@ static void signs_come_from_results(void **state)
                 fail_msg("kind %d: dw[%d] is %g, not %g", kind, i, (double)grad[0][i], (double)grad[1][i]);
         free(grad[0]);
         free(grad[1]);
+    }
+}
+
+/* What is left when a mean is taken away sums to nothing but rounding, and nothing computes that, however it is scaled; what only looks alike is summed. */
+static void deviations_sum_to_nothing(void **state)
+{
+    enum { B = 7, N = 33, KINDS = 8 };
+
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        const bool nothing = kind < 3;
+        gs_graph *g = gs_graph_new();
+        gs_node *x = graph_fed(g, GS_SHAPE(B, N)), *mean = gs_mean(x, GS_AXIS(1), true), *d = gs_sub(x, mean), *y;
+        const gs_compile_opts o = { .off = "" };
+        gs_store *s;
+        gs_plan *p;
+        float *fed, got[B * N];
+        bool zero = true;
+
+        switch (kind) {
+        case 0: y = gs_sum(d, GS_AXIS(1), true); break;
+        case 1: y = gs_sum(gs_mul(graph_fed(g, GS_SHAPE(B, 1)), gs_neg(gs_scale(d, 2.0))), GS_AXIS(1), true); break;
+        case 2: y = gs_sum(gs_scale(gs_mul(gs_scale(d, 0.3), gs_exp(mean)), 5.0), GS_AXIS(1), true); break;
+        case 3: y = gs_sum(gs_affine(d, 1.0, 0.5), GS_AXIS(1), true); break;
+        case 4: y = gs_sum(gs_mul(d, graph_fed(g, GS_SHAPE(B, N))), GS_AXIS(1), true); break;
+        case 5: y = gs_sum(d, GS_AXIS(0), true); break;
+        case 6: y = gs_sum(gs_sub(graph_fed(g, GS_SHAPE(B, N)), mean), GS_AXIS(1), true); break;
+        default: y = gs_sum(gs_sub(x, gs_scale(mean, 0.99)), GS_AXIS(1), true); break;
+        }
+        gs_output(g, "y", y);
+        ok(gs_store_new(device, 7, &s));
+        ok(gs_compile(g, device, s, &o, &p));
+        for (int i = 0; i < g->n_inputs && !nothing; i++) { /* else no input is in the plan */
+            fed = graph_feed(g, i);
+            ok(gs_plan_feed(p, g->inputs[i].name, fed));
+            free(fed);
+        }
+        ok(gs_plan_run(p, 1, 0));
+        ok(gs_plan_fetch(p, "y", got));
+        for (int i = 0; i < gs_shape_count(y->shape); i++) zero = zero && got[i] == 0.0f;
+        assert_int_equal(zero, nothing);
+        graph_near_reference(g, got, 2e-5, 1e-5, "deviations");
+        gs_plan_free(p);
+        gs_store_free(s);
+        gs_graph_free(g);
     }
 }
 
@@ -615,7 +661,7 @@ int main(void)
     const struct CMUnitTest values[] = { /* these look at numbers */
         cmocka_unit_test(sums_of_very_many_rows),
         cmocka_unit_test(segmented_sums_of_one_picture),
-        cmocka_unit_test(outer_products_are_fused),
+        cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace),
     };

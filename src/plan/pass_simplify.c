@@ -2,7 +2,8 @@
  * made, rebuilds each on its simplified operands, applies local identities, and merges equal nodes (value
  * numbering). Not here: anything that changes which kernels exist (pass_fuse.c).
  *
- * Identities are exact in fp32 or change only rounding of constants folded in double; none reorders sums. */
+ * Identities are exact in fp32 or change only rounding of constants folded in double; none reorders sums. One leaves out a sum that is
+ * nothing but rounding (centred). */
 #include "plan/plan_int.h"
 
 #include <math.h>
@@ -122,6 +123,32 @@ static gs_node *reshape_outer(gs_node *x, gs_shape to)
     return b ? gs__node2(&gs_op_mul, a, b, NULL) : NULL;
 }
 
+/* Does x, seen through its broadcasts, stay the same along all those axes? */
+static bool same_along(const gs_node *x, unsigned axes)
+{
+    if (!GS_IS(x, broadcast)) return GS_IS(x, full);
+    for (int d = 0; d < x->shape.rank; d++)
+        if ((axes >> d & 1) && x->in[0]->shape.dim[d] > 1) return false;
+    return true;
+}
+
+/* Is the sum of x over the axes 0 but for rounding: what is left when its mean is taken away, times what is the same along them? The gradient of a
+ * variance by the mean in it is such a sum. */
+static bool centred(const gs_node *x, unsigned axes)
+{
+    const gs_node *mean, *sum;
+    double n;
+
+    if (GS_IS(x, affine)) return x->attr.f[1] == 0.0 && centred(x->in[0], axes);
+    if (GS_IS(x, mul)) return (same_along(x->in[0], axes) && centred(x->in[1], axes)) || (same_along(x->in[1], axes) && centred(x->in[0], axes));
+    if (!GS_IS(x, sub) || !GS_IS(x->in[1], broadcast)) return false;
+    mean = x->in[1]->in[0];
+    sum = GS_IS(mean, affine) ? mean->in[0] : NULL;
+    if (!sum || !GS_IS(sum, sum) || sum->in[0] != x->in[0] || (unsigned)sum->attr.i[0] != axes) return false;
+    n = (double)(gs_shape_count(x->shape) / gs_shape_count(sum->shape));
+    return mean->attr.f[1] == 0.0 && fabs(mean->attr.f[0] * n - 1.0) < 1e-12;
+}
+
 /* The node that n equals, made on already simplified operands in; NULL: no identity applies. */
 static gs_node *identity(const gs_node *n, gs_node **in)
 {
@@ -166,6 +193,7 @@ static gs_node *identity(const gs_node *n, gs_node **in)
         if (gs_shape_equal(in[0]->shape, n->shape)) return in[0];
         if (is_full(in[0], &a))
             return make_full(n, a * (double)(gs_shape_count(in[0]->shape) / gs_shape_count(n->shape)));
+        if (centred(in[0], (unsigned)n->attr.i[0])) return make_full(n, 0.0);
         return NULL;
     }
     if (GS_IS(n, concat) && n->n_in == 1) return in[0];
