@@ -67,7 +67,8 @@ static bool can_pool(int step, int taps)
 static void find_pool(const gs_linmap_table *t, table *d)
 {
     for (int r = 1; r < t->rows;) {
-        const int taps = t->start[r] - t->start[r - 1], step = taps ? t->index[t->start[r]] - t->index[t->start[r - 1]] : 0, from = r - 1;
+        const int a = t->start[r - 1], b = t->start[r], taps = b - a, from = r - 1;
+        const int step = taps > 0 && t->start[r + 1] > b ? t->index[b] - t->index[a] : 0; /* a row may have no entry, also the last */
 
         while (r < t->rows && can_pool(step, taps) && shifted(t, r, step, taps)) r++;
         if (r - from > GS_MAX(1, d->pool_to - d->pool_from)) d->step = step, d->taps = taps, d->pool_from = from, d->pool_to = r;
