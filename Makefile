@@ -38,7 +38,7 @@ EXAMPLES := $(patsubst examples/%.c,$B/examples/%,$(sort $(wildcard examples/*.c
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all deps demo test test-run build-tests test-outside test-rusticl test-oclgrind test-valgrind ci check-layers install uninstall clean help docs bench fuzz examples
+.PHONY: all deps demo test test-run build-tests test-outside test-planner test-rusticl test-oclgrind test-valgrind ci check-layers install uninstall clean help docs bench fuzz examples
 
 all: $B/gesso $B/libgesso.a $B/libgesso.so   ## build the program and the library
 
@@ -166,6 +166,13 @@ OUTSIDE := idx image folder safetensors checkpoint config
 test-outside: deps      ## the tests of what reads files alone; SAN=address,undefined
 	$Q$(MAKE) --no-print-directory -j$(JOBS) $(patsubst %,$B/tests/test_%,$(OUTSIDE))
 	$Qtools/run_tests.sh $B "$(OUTSIDE)" "$(DEVICE)"
+
+# What makes plans, walked over every form of kernel: another minute.
+PLANNER := test_plan test_lower test_rows test_epilogue
+
+test-planner: deps      ## the tests of what makes plans alone; SAN=address,undefined
+	$Q$(MAKE) --no-print-directory -j$(JOBS) $(addprefix $B/tests/,$(PLANNER))
+	$Qtools/run_tests.sh $B "$(PLANNER)" "$(DEVICE)"
 
 ci:                     ## all that can be checked without a GPU, as CI does: tests, valgrind, sanitizers, fuzzing, other platforms
 	$Qtools/ci.sh

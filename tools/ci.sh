@@ -41,7 +41,7 @@ finish() {
 beside() {
     [ $extras = 1 ] || return
     step valgrind make test-valgrind
-    step sanitizers make SAN=address,undefined CFLAGS='-O1 -g' test-outside
+    step sanitizers make SAN=address,undefined CFLAGS='-O1 -g' test-outside test-planner
     step fuzz make -j"$(nproc)" fuzz FUZZ_SECONDS=5
     step oclgrind make test-oclgrind
     step rusticl make test-rusticl
