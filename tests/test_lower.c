@@ -430,6 +430,28 @@ static void lines(void **state)
         }
 }
 
+/* Sums of many short rows, whose last additions are done for 16 rows at a time on CPUs: rows that are no whole vectors, rows that lie apart, two sums and what
+ * is made of them in one launch, numbers of rows that are no multiple of anything. */
+static void short_rows(void **state)
+{
+    static const int len[] = { 3, 16, 33, 128, 129 }, rows[] = { 127, 128, 1001 };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(len); i++)
+        for (size_t j = 0; j < GS_COUNT(rows); j++)
+            for (int k = 0; k < 3; k++) {
+                gs_graph *g = gs_graph_new();
+                gs_node *x = input(g, k == 2 ? GS_SHAPE(rows[j], 3, len[i]) : GS_SHAPE(rows[j], len[i]), GS_F32), *y;
+                char what[64];
+
+                snprintf(what, sizeof what, "sums %d of %d rows of %d", k, rows[j], len[i]);
+                if (k == 0) y = gs_affine(gs_sum(gs_square(x), GS_AXIS(1), false), 0.5, 1.0);
+                else if (k == 1) y = gs_sub(gs_sum(gs_mul(x, input(g, GS_SHAPE(len[i]), GS_F32)), GS_AXIS(1), true), gs_mean(x, GS_AXIS(1), true));
+                else y = gs_mul(gs_sum(gs_slice(x, 1, 1, 2), GS_AXIS(2), false), input(g, GS_SHAPE(rows[j], 2), GS_F32));
+                check(g, y, 0, 2e-6, "sum", what);
+            }
+}
+
 static void index_lists(void **state)
 {
     static const int e[] = { 1, 63, 200, 4100 }, v[] = { 2, 7, 300 };
@@ -572,6 +594,7 @@ int main(void)
         cmocka_unit_test(unknown_form),
         cmocka_unit_test(products_of_higher_rank),
         cmocka_unit_test(lines),
+        cmocka_unit_test(short_rows),
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
         cmocka_unit_test(pooling),

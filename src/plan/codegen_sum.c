@@ -2,7 +2,7 @@
  *
  * After collapsing, dims alternate between kept and reduced. Two shapes of kernel:
  *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums:
- *            four vectors. GPU: one group a result, items take every 64th element, then a tree in local
+ *            four vectors; short rows 16 at a time, without loops along them. GPU: one group a result, items take every 64th element, then a tree in local
  *            memory.
  *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs
  *            along memory. GPU: one item a result, neighbours read neighbours.
@@ -18,11 +18,13 @@
 #define GROUP 64
 #define MAX_Y 65535      /* CUDA's bound on groups along y */
 #define BLOCK 4096       /* elements of short rows that an item takes on CPUs: a group costs as much as some hundred */
+#define SHORT_ROW 128    /* elements of a row whose last additions, within a vector, are worth doing for 16 rows at a time */
 #define MIN_SEGMENT 4096 /* elements a segment at least: below, the second launch costs more than it wins */
 
 typedef struct sum_form {
     bool cpu, rows;
     bool folded; /* columns: too many groups for y, so x carries both */
+    bool together; /* rows: the last additions of 16 rows are those of vectors */
     int kept[GS_MAX_DIMS], n_kept, red[GS_MAX_DIMS], n_red;
     int64_t results, per_result;
     int segments;
@@ -79,6 +81,7 @@ static gs_status choose(gs_gen *g, sum_form *f)
     f->segment_len = div_up(len, f->segments);
     if (f->rows && f->n_red == 1) f->segment_len = div_up(f->segment_len, GS_LANES) * GS_LANES;
     f->segments = (int)div_up(len, f->segment_len);
+    f->together = f->cpu && f->rows && f->n_red == 1 && f->segments == 1 && f->per_result <= SHORT_ROW && f->results >= want * GS_LANES;
     return f->cpu ? GS_OK : shorten(g, f, len);
 }
 
@@ -233,17 +236,23 @@ void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
     gs_str_free(&body);
 }
 
-void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
+/* The chains' sum, or largest, to a<k>_0. */
+static void join_chains(gs_str *s, const gs_row_loop *r, int k)
 {
     char a[32], x[32];
 
+    for (int step = GS_CHAINS / 2; step > 0; step /= 2)
+        for (int c = 0; c < step; c++) {
+            snprintf(a, sizeof a, "a%d_%d", k, c);
+            snprintf(x, sizeof x, "a%d_%d", k, c + step);
+            accumulate(s, r, k, a, x);
+        }
+}
+
+void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
+{
     for (int k = r->first; k < r->first + r->n; k++) {
-        for (int step = GS_CHAINS / 2; step > 0; step /= 2)
-            for (int c = 0; c < step; c++) {
-                snprintf(a, sizeof a, "a%d_%d", k, c);
-                snprintf(x, sizeof x, "a%d_%d", k, c + step);
-                accumulate(s, r, k, a, x);
-            }
+        join_chains(s, r, k);
         if (r->largest >> k & 1) {
             gs_str_printf(s, "    const float8 e%d = a%d_0.hi > a%d_0.lo ? a%d_0.hi : a%d_0.lo;\n", k, k, k, k, k);
             gs_str_printf(s, "    const float4 f%d = e%d.hi > e%d.lo ? e%d.hi : e%d.lo;\n", k, k, k, k, k);
@@ -256,7 +265,53 @@ void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
     }
 }
 
+/* The sums of the lanes of 16 vectors r<k>[0..15] to b<k>, by the additions of gs__gen_row_total: halves, of which two vectors make one of both's, and so
+ * on. Row 4 q + t comes to place 4 q + t since pairs are taken with the lowest digits of t last. */
+static void total16(gs_str *s, int k)
+{
+    static const char *const pick[] = { "%1$s.s02, %2$s.s02, %1$s.s46, %2$s.s46, %1$s.s8a, %2$s.s8a, %1$s.sce, %2$s.sce",
+                                        "%1$s.s13, %2$s.s13, %1$s.s57, %2$s.s57, %1$s.s9b, %2$s.s9b, %1$s.sdf, %2$s.sdf" };
+    char x[32], y[32];
+
+    for (int i = 0; i < 8; i++) { /* rows t, 4 + t; 8 + t, 12 + t */
+        const int a = i / 2 + 8 * (i % 2);
+
+        gs_str_printf(s, "    const float16 h%d_%d = (float16)(r%d[%d].lo, r%d[%d].lo) + (float16)(r%d[%d].hi, r%d[%d].hi);\n", k, i, k, a, k, a + 4, k, a, k,
+                      a + 4);
+    }
+    for (int t = 0; t < 4; t++) {
+        snprintf(x, sizeof x, "h%d_%d", k, 2 * t), snprintf(y, sizeof y, "h%d_%d", k, 2 * t + 1);
+        gs_str_printf(s, "    const float16 f%d_%d = (float16)(%s.lo.lo, %s.hi.lo, %s.lo.lo, %s.hi.lo)", k, t, x, x, y, y);
+        gs_str_printf(s, " + (float16)(%s.lo.hi, %s.hi.hi, %s.lo.hi, %s.hi.hi);\n", x, x, y, y);
+    }
+    for (int i = 0; i < 3; i++) { /* two of pairs, then one of them all */
+        const char *const from = i < 2 ? "f" : "d";
+
+        snprintf(x, sizeof x, "%s%d_%d", from, k, i < 2 ? 2 * i : 0), snprintf(y, sizeof y, "%s%d_%d", from, k, i < 2 ? 2 * i + 1 : 1);
+        gs_str_printf(s, "    const float16 %s%d%s = (float16)(", i < 2 ? "d" : "b", k, i == 0 ? "_0" : i == 1 ? "_1" : "");
+        gs_str_printf(s, pick[0], x, y);
+        gs_str_printf(s, ") + (float16)(");
+        gs_str_printf(s, pick[1], x, y);
+        gs_str_printf(s, ");\n");
+    }
+}
+
 static void row_prologue(gs_gen *g, gs_str *s, void *user) { prologue(g, s, user, "u", " ="); }
+
+/* One row of those that are added up together, to r<k>[i]. */
+static void short_row(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
+{
+    const gs_row_loop r = { .dim = f->red[0], .n = f->sums, .body = row_prologue, .user = u, .vectors = (int)div_up(f->per_result, GS_LANES) };
+
+    gs__gen_row_start(s, &r);
+    if (f->per_result % GS_LANES) put(s, "    const int end = hi;\n");
+    else gs_str_printf(s, "    const int end = %d;\n", (int)f->per_result);
+    gs__gen_row_loop(g, s, &r);
+    for (int k = 0; k < f->sums; k++) {
+        join_chains(s, &r, k);
+        gs_str_printf(s, "    r%d[i] = a%d_0;\n", k, k);
+    }
+}
 
 static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
 {
@@ -265,6 +320,10 @@ static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     const gs_row_loop r = { .dim = last, .n = f->sums, .body = row_prologue, .user = u };
     int open;
 
+    if (f->together) {
+        short_row(g, s, u, f);
+        return;
+    }
     gs__gen_row_start(s, &r);
     open = open_loops(s, f, 1);
     gs_str_printf(s, "    int j = %s;\n", cut_inner ? "lo" : "0");
@@ -300,7 +359,12 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
     if (f->folded)
         gs_str_printf(&body, "    const int across = (n%d + %d) / %d, fold = (int)get_group_id(0) %% across;\n", inner,
                       (f->cpu ? COLUMNS : GROUP) - 1, f->cpu ? COLUMNS : GROUP);
-    if (f->rows) {
+    if (f->together) {
+        put(&body, "    for (int block = (int)get_group_id(0) * per; block < min(((int)get_group_id(0) + 1) * per, rows); block += 16) {\n");
+        for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    float16 r%d[16];\n", k);
+        put(&body, "    for (int i = 0; i < 16; i++) {\n    const int row = min(block + i, rows - 1);\n");
+        gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
+    } else if (f->rows) {
         if (f->cpu) put(&body, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
         else put(&body, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
         gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
@@ -318,7 +382,19 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
     if (f->rows) {
         if (f->cpu) rows_cpu(g, &body, u, f);
         else rows_gpu(g, &body, u, f);
-        if (parts) store_partial(&body, f, "s%d", "row");
+        if (f->together) {
+            put(&body, "    }\n");
+            for (int k = 0; k < f->sums; k++) {
+                total16(&body, k);
+                gs_str_printf(&body, "    const float *z%d = (const float *)&b%d;\n", k, k);
+            }
+            put(&body, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
+            put(&body, "    for (int i = 0; i < min(16, rows - block); i++) {\n    const int row = block + i;\n");
+            gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
+            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    const float s%d = z%d[i];\n", k, k);
+            epilogue(g, &body, u, out);
+            put(&body, "    }\n");
+        } else if (parts) store_partial(&body, f, "s%d", "row");
         else epilogue(g, &body, u, out);
         if (f->cpu) put(&body, "    }\n");
     } else {
@@ -463,8 +539,9 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     gx = (size_t)f.results;
     if (f.rows && f.cpu) {
         const int64_t want = 4 * GS_MAX(1, gs_plan_device(p)->compute_units), most = GS_MAX(1, BLOCK / f.per_result);
-        const int64_t per = GS_MAX(1, GS_MIN(most, f.results / want)); /* but no core without work */
+        int64_t per = GS_MAX(1, GS_MIN(most, f.results / want)); /* but no core without work */
 
+        if (f.together) per = div_up(per, GS_LANES) * GS_LANES;
         gs_launch_int(l, f.results);
         gs_launch_int(l, per);
         gx = (size_t)div_up(f.results, per);
