@@ -70,7 +70,7 @@ static char *write_programs(void)
     return dir;
 }
 
-#define LANGUAGE "-x cl -cl-std=CL1.2"
+#define LANGUAGE "-x cl -cl-std=CL1.2 -D__OPENCL_VERSION__=120" /* drivers define that, clang does not, and forms for CPUs would be empty */
 #define NO_DOUBLES "-fsyntax-only -Xclang -cl-ext=-cl_khr_fp64,-cl_khr_fp16"
 /* Generated kernels hold names that one of them needs and another does not, and x != x. */
 #define STRICT "-Wall -Wextra -Wno-unused-function -Wno-unknown-pragmas"
@@ -113,7 +113,9 @@ static void all_is_opencl_1_2_without_doubles(void **state)
     if (!clang()) GS_SKIP("clang is not installed, so no kernel was held to OpenCL C 1.2");
     dir = write_programs();
     snprintf(options, sizeof options, NO_DOUBLES " " STRICT " %s", header_options());
-    expect_silence(dir, options, "file_*.cl");
+    expect_silence(dir, options, "file_*_any.cl");
+    snprintf(options, sizeof options, NO_DOUBLES " " STRICT " -Wno-unused-parameter %s", header_options()); /* forms of one kernel take the same */
+    expect_silence(dir, options, "file_*_cpu.cl");
     snprintf(options, sizeof options, NO_DOUBLES " " GENERATED " %s", header_options());
     expect_silence(dir, options, "gen_*.cl");
     free(dir);
