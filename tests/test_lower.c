@@ -452,6 +452,27 @@ static void short_rows(void **state)
             }
 }
 
+/* Sums of neighbouring columns: whole blocks of 64 and what is left, one sum and two, in one launch and in segments. */
+static void sums_of_columns(void **state)
+{
+    static const int columns[] = { 3, 64, 65, 200 }, rows[] = { 5, 301 };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(columns); i++)
+        for (size_t j = 0; j < GS_COUNT(rows); j++)
+            for (int k = 0; k < 3; k++) {
+                gs_graph *g = gs_graph_new();
+                gs_node *x = input(g, k == 2 ? GS_SHAPE(2, rows[j], 3, columns[i]) : GS_SHAPE(rows[j], columns[i]), GS_F32), *y;
+                char what[64];
+
+                snprintf(what, sizeof what, "sums %d of %d rows of %d columns", k, rows[j], columns[i]);
+                if (k == 0) y = gs_affine(gs_sum(x, GS_AXIS(0), false), 0.5, 1.0);
+                else if (k == 1) y = gs_sub(gs_sum(gs_mul(x, input(g, GS_SHAPE(rows[j], 1), GS_F32)), GS_AXIS(0), true), gs_mean(x, GS_AXIS(0), true));
+                else y = gs_sum(gs_square(x), GS_AXIS(0) | GS_AXIS(2), false);
+                check(g, y, 0, 2e-6, "sum", what);
+            }
+}
+
 static void index_lists(void **state)
 {
     static const int e[] = { 1, 63, 200, 4100 }, v[] = { 2, 7, 300 };
@@ -595,6 +616,7 @@ int main(void)
         cmocka_unit_test(products_of_higher_rank),
         cmocka_unit_test(lines),
         cmocka_unit_test(short_rows),
+        cmocka_unit_test(sums_of_columns),
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
         cmocka_unit_test(pooling),

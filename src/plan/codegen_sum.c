@@ -5,7 +5,7 @@
  *            four vectors; short rows 16 at a time, without loops along them. GPU: one group a result, items take every 64th element, then a tree in local
  *            memory.
  *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs
- *            along memory. GPU: one item a result, neighbours read neighbours.
+ *            along memory; 64 stay in registers. GPU: one item a result, neighbours read neighbours.
  * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first
  * kernel leaves a partial sum for each, a second adds them in order and does the epilogue; so it is where the
  * device would end so long a loop. The order of additions depends on sizes and device only. */
@@ -348,6 +348,40 @@ static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = tree%d[0];\n", k, k);
 }
 
+/* Sums of neighbouring columns to a<k>[0..w-1]: a whole block's stay in registers, as vectors that loops of 16 turns fill (see row_step). */
+static void columns_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
+{
+    const int inner = g->rank - 1, vectors = COLUMNS / GS_LANES;
+    int open;
+
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float16 b%d[%d];\n    float *a%d = (float *)b%d;\n", k, vectors, k, k);
+    gs_str_printf(s, "    if (w == %d) {\n", COLUMNS);
+    for (int k = 0; k < f->sums; k++)
+        for (int q = 0; q < vectors; q++) gs_str_printf(s, "    float16 c%d_%d = (float16)(0.0f);\n", k, q);
+    open = open_loops(s, f, 0);
+    for (int q = 0; q < vectors; q++) {
+        put(s, "    {\n");
+        for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
+        gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", GS_LANES);
+        gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const long d%d = c0 + %d + l;\n", GS_LANES, inner, q * GS_LANES);
+        prologue(g, s, u, "t", "[l] =");
+        put(s, "    }\n");
+        for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    c%d_%d += w%d;\n", k, q, k);
+        put(s, "    }\n");
+    }
+    close_loops(s, open);
+    for (int k = 0; k < f->sums; k++)
+        for (int q = 0; q < vectors; q++) gs_str_printf(s, "    b%d[%d] = c%d_%d;\n", k, q, k, q);
+    put(s, "    } else {\n");
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    for (int l = 0; l < w; l++) a%d[l] = 0.0f;\n", k);
+    open = open_loops(s, f, 0);
+    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
+    prologue(g, s, u, "a", "[l] +=");
+    put(s, "    }\n");
+    close_loops(s, open);
+    put(s, "    }\n");
+}
+
 /* The kernel that sums; with segments it stores partial sums, else it ends with the epilogue. */
 static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out)
 {
@@ -398,20 +432,16 @@ static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out
         else epilogue(g, &body, u, out);
         if (f->cpu) put(&body, "    }\n");
     } else {
-        int open;
-
-        for (int k = 0; k < f->sums; k++) {
-            if (f->cpu) gs_str_printf(&body, "    float a%d[%d];\n    for (int l = 0; l < %d; l++) a%d[l] = 0.0f;\n", k, COLUMNS, COLUMNS, k);
-            else gs_str_printf(&body, "    float a%d = 0.0f;\n", k);
-        }
-        open = open_loops(&body, f, 0);
         if (f->cpu) {
-            put(&body, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
-            gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
+            columns_cpu(g, &body, u, f);
+        } else {
+            int open;
+
+            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    float a%d = 0.0f;\n", k);
+            open = open_loops(&body, f, 0);
+            prologue(g, &body, u, "a", " +=");
+            close_loops(&body, open);
         }
-        prologue(g, &body, u, "a", f->cpu ? "[l] +=" : " +=");
-        if (f->cpu) put(&body, "    }\n");
-        close_loops(&body, open);
         if (f->cpu) gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
         if (parts) {
             put(&body, "    const int result = ");
