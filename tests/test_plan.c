@@ -656,6 +656,63 @@ static void plans_share_the_workspace(void **state)
     gs_store_free(s);
 }
 
+/* Kernels of one form are one, whatever their numbers: the 1 / n of a mean is another one for every size. */
+static void numbers_are_arguments(void **state)
+{
+    enum { SIZES = 2, LONG = 16 }; /* more numbers than a kernel has as arguments; the rest are written out */
+    static const int size[SIZES] = { 40, 72 };
+    static const double b[SIZES] = { 0.3, -1.7 };
+    gs_graph *g = gs_graph_new();
+    gs_store *s;
+    gs_plan *p;
+    char *text, name[SIZES][64];
+    int n = 0;
+
+    (void)state;
+    for (int k = 0; k < SIZES; k++) {
+        gs_node *z = gs_input(g, k ? "w1" : "w0", GS_SHAPE(size[k]), GS_F32);
+
+        gs_output(g, k ? "y1" : "y0", gs_affine(gs_input(g, k ? "x1" : "x0", GS_SHAPE(size[k]), GS_F32), 1.0 / size[k], b[k]));
+        for (int i = 0; i < LONG; i++) z = gs_tanh(gs_affine(z, 1 + 1.0 / (3 + i), b[k]));
+        gs_output(g, k ? "z1" : "z0", z);
+    }
+    ok(gs_store_new(device, 0, &s));
+    ok(gs_compile(g, device, s, NULL, &p));
+    text = gs_plan_text(p);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+        int launch;
+        char kernel[64];
+
+        if (sscanf(line, "%d %63s", &launch, kernel) == 2 && !strncmp(kernel, "map_", 4) && !strstr(kernel, "tanh")) {
+            assert_true(n < SIZES);
+            strcpy(name[n++], kernel);
+        }
+    }
+    assert_int_equal(n, SIZES);
+    assert_string_equal(name[0], name[1]);
+    for (int k = 0; k < SIZES; k++) {
+        float x[72], y[72];
+
+        for (int i = 0; i < size[k]; i++) x[i] = (float)i - 20;
+        ok(gs_plan_feed(p, k ? "x1" : "x0", x));
+        ok(gs_plan_feed(p, k ? "w1" : "w0", x));
+        ok(gs_plan_run(p, 0, 0));
+        ok(gs_plan_fetch(p, k ? "y1" : "y0", y));
+        for (int i = 0; i < size[k]; i++) assert_true(fabs(y[i] - (x[i] / size[k] + b[k])) <= 1e-6 * (1 + fabs(y[i])));
+        ok(gs_plan_fetch(p, k ? "z1" : "z0", y));
+        for (int i = 0; i < size[k]; i++) {
+            double z = x[i];
+
+            for (int j = 0; j < LONG; j++) z = tanh((1 + 1.0 / (3 + j)) * z + b[k]);
+            assert_true(fabs(y[i] - z) <= 1e-5);
+        }
+    }
+    free(text);
+    gs_plan_free(p);
+    gs_store_free(s);
+    gs_graph_free(g);
+}
+
 int main(void)
 {
     const struct CMUnitTest values[] = { /* these look at numbers */
@@ -663,7 +720,7 @@ int main(void)
         cmocka_unit_test(segmented_sums_of_one_picture),
         cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
-        cmocka_unit_test(plans_share_the_workspace),
+        cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
     };
     const struct CMUnitTest plans[] = {
         cmocka_unit_test(equals_reference), cmocka_unit_test(signs_come_from_results),

@@ -33,6 +33,8 @@ typedef struct gs_gen {
     int64_t dim[GS_MAX_DIMS]; bool red[GS_MAX_DIMS];
     int axis[GS_MAX_DIMS];          /* innermost dim of the iteration shape that collapsed into it */
     int64_t scalar[48]; int n_scalars; /* stride arguments q0.. */
+    float number[12]; int n_numbers;   /* number arguments u0.. */
+    bool literals;                  /* numbers are written out: the text has no head to declare them (epilogue.c) */
     gs_memo *memo; int n_memo, cap_memo;
     int n_vars;
     bool over_kept;                 /* emitting an epilogue */
@@ -64,7 +66,7 @@ void gs__gen_head(gs_gen *g, gs_str *s, const char *name, const char *extra);
 /* Adds text (with its name replaced for @) to the plan's source once, and returns the kernel's name in the plan's arena. */
 const char *gs__gen_add(gs_gen *g, const char *family, const char *text);
 /* Append to a launch what gs__gen_head declares: pointers (contiguous ones marked when the kernel is elementwise), then, after the
- * extra parameters, indices, strides and dims. */
+ * extra parameters, indices, strides, numbers and dims. */
 void gs__gen_pointers(gs_gen *g, gs_launch *l, bool elementwise);
 void gs__gen_sizes(gs_gen *g, gs_launch *l);
 /* A division and a remainder for each of dims[n-1..1], leaving the rest: sets d<dims[i]> from the int expression `from`. */

@@ -1,7 +1,7 @@
 /* Expressions to statements: accesses, collapsed dims, index arithmetic, kernel heads.
  *
- * Text depends on the structure only (ops, which dims each access moves along, equal strides), sizes and strides are arguments: so one
- * kernel serves every layer of the same form, and Adam is one kernel for all parameters of a rank. */
+ * Text depends on the structure only (ops, which dims each access moves along, equal strides), sizes, strides and most numbers (the 1 / n of a
+ * mean) are arguments: so one kernel serves every layer of the same form, and Adam is one kernel for all parameters of a rank. */
 #include "plan/codegen.h"
 
 #include <assert.h>
@@ -268,8 +268,24 @@ static void literal(gs_str *s, double x)
     else gs_str_printf(s, f < 0 ? "(%.9ef)" : "%.9ef", f);
 }
 
+/* A number of an affine or constant node: an argument, unless the compiler makes something of it. */
+static void number(gs_gen *g, gs_str *s, double x)
+{
+    const float f = (float)x;
+    const float size = fabsf(f);
+    int i = 0;
+
+    while (i < g->n_numbers && g->number[i] != f) i++;
+    if (g->literals || !isfinite(f) || size == 0.0f || size == 0.5f || size == 1.0f || size == 2.0f || i == (int)GS_COUNT(g->number)) {
+        literal(s, x);
+        return;
+    }
+    if (i == g->n_numbers) g->number[g->n_numbers++] = f;
+    gs_str_printf(s, "u%d", i);
+}
+
 /* The op's expr with x0.. and a0.. replaced. */
-static void substitute(gs_str *s, const gs_node *n, const int *var)
+static void substitute(gs_gen *g, gs_str *s, const gs_node *n, const int *var)
 {
     const char *e = n->op->expr;
 
@@ -278,6 +294,7 @@ static void substitute(gs_str *s, const gs_node *n, const int *var)
 
         if (!word && (*c == 'x' || *c == 'a') && isdigit((unsigned char)c[1]) && !isalnum((unsigned char)c[2]) && c[2] != '_') {
             if (*c == 'x') gs_str_printf(s, "v%d", var[c[1] - '0']);
+            else if (GS_IS(n, affine)) number(g, s, n->attr.f[c[1] - '0']);
             else literal(s, n->attr.f[c[1] - '0']);
             c += 2;
         } else {
@@ -338,7 +355,7 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
     } else if (GS_IS(n, full)) {
         e.var = g->n_vars++;
         gs_str_printf(s, "    const float v%d = ", e.var);
-        literal(s, n->attr.f[0]);
+        number(g, s, n->attr.f[0]);
         gs_str_printf(s, ";\n");
     } else if (GS_IS(n, cast)) {
         var[0] = gs__gen_emit(g, s, n->in[0], m, false);
@@ -349,7 +366,7 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
         for (int i = 0; i < n->n_in; i++) var[i] = gs__gen_emit(g, s, n->in[i], m, false);
         e.var = g->n_vars++;
         gs_str_printf(s, "    const %s v%d = ", type, e.var);
-        substitute(s, n, var);
+        substitute(g, s, n, var);
         gs_str_printf(s, ";\n");
     }
     GS_PUSH(g->memo, g->n_memo, g->cap_memo, e);
@@ -373,6 +390,7 @@ void gs__gen_head(gs_gen *g, gs_str *s, const char *name, const char *extra)
     for (int i = 0; i < g->n; i++)
         if (g->a[i].is_index) gs_str_printf(s, "const int i%d, ", i);
     for (int i = 0; i < g->n_scalars; i++) gs_str_printf(s, "const int q%d, ", i);
+    for (int i = 0; i < g->n_numbers; i++) gs_str_printf(s, "const float u%d, ", i);
     for (int d = 0; d < g->rank; d++) gs_str_printf(s, "%sconst int n%d", d ? ", " : "", d);
     gs_str_printf(s, ")\n{\n");
     for (int i = 0; i < g->n; i++)
@@ -403,6 +421,7 @@ void gs__gen_sizes(gs_gen *g, gs_launch *l)
     for (int i = 0; i < g->n; i++)
         if (g->a[i].is_index) gs_launch_int(l, g->a[i].offset);
     for (int i = 0; i < g->n_scalars; i++) gs_launch_int(l, g->scalar[i]);
+    for (int i = 0; i < g->n_numbers; i++) gs_launch_float(l, g->number[i]);
     for (int d = 0; d < g->rank; d++) gs_launch_int(l, g->dim[d]);
 }
 

@@ -112,6 +112,7 @@ gs_epilogue *gs__epilogue_new(gs_plan *p, gs_unit *u)
     g->p = p;
     g->unit = u;
     g->iter = product->shape;
+    g->literals = true;
     g->n_vars = 1; /* v0: the product's result */
     gs__gen_remember(g, product, 0);
     for (int i = 1; i < u->n_roots; i++) gs__gen_collect(g, u->roots[i], true);
