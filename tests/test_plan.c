@@ -656,6 +656,46 @@ static void plans_share_the_workspace(void **state)
     gs_store_free(s);
 }
 
+/* Numbers keep to themselves within every form of kernel: loops over rows and columns, short and long, maps, ends of sums. */
+static void numbers_within_sums(void **state)
+{
+    enum { ROWS = 24, LONG = 300, SHORT = 20 };
+    static float x[ROWS * LONG], y[LONG];
+    gs_graph *g = gs_graph_new();
+    gs_store *s;
+    gs_plan *p;
+
+    (void)state;
+    for (int k = 0; k < 2; k++) {
+        gs_node *in = gs_input(g, k ? "long" : "short", GS_SHAPE(ROWS, k ? LONG : SHORT), GS_F32);
+        gs_node *each = gs_square(gs_affine(in, 0.3, 0.7));
+
+        gs_output(g, k ? "long_rows" : "short_rows", gs_affine(gs_square(gs_sum(each, GS_AXIS(1), false)), 0.11, 0.9));
+        gs_output(g, k ? "long_columns" : "short_columns", gs_affine(gs_square(gs_sum(each, GS_AXIS(0), false)), 0.11, 0.9));
+    }
+    for (int i = 0; i < ROWS * LONG; i++) x[i] = (float)(i * 37 % 101) / 50 - 1;
+    ok(gs_store_new(device, 0, &s));
+    ok(gs_compile(g, device, s, NULL, &p));
+    ok(gs_plan_feed(p, "long", x));
+    ok(gs_plan_feed(p, "short", x));
+    ok(gs_plan_run(p, 0, 0));
+    for (int k = 0; k < 4; k++) {
+        static const char *const name[] = { "short_rows", "short_columns", "long_rows", "long_columns" };
+        const int n = k < 2 ? SHORT : LONG, results = k % 2 ? n : ROWS;
+
+        ok(gs_plan_fetch(p, name[k], y));
+        for (int r = 0; r < results; r++) {
+            double sum = 0;
+
+            for (int j = 0; j < (k % 2 ? ROWS : n); j++) sum += pow(0.3 * x[k % 2 ? j * n + r : r * n + j] + 0.7, 2);
+            assert_true(fabs(y[r] - (0.11 * sum * sum + 0.9)) <= 1e-5 * (0.11 * sum * sum + 0.9));
+        }
+    }
+    gs_plan_free(p);
+    gs_store_free(s);
+    gs_graph_free(g);
+}
+
 /* Kernels of one form are one, whatever their numbers: the 1 / n of a mean is another one for every size. */
 static void numbers_are_arguments(void **state)
 {
@@ -721,6 +761,7 @@ int main(void)
         cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
+        cmocka_unit_test(numbers_within_sums),
     };
     const struct CMUnitTest plans[] = {
         cmocka_unit_test(equals_reference), cmocka_unit_test(signs_come_from_results),

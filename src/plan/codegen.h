@@ -33,7 +33,7 @@ typedef struct gs_gen {
     int64_t dim[GS_MAX_DIMS]; bool red[GS_MAX_DIMS];
     int axis[GS_MAX_DIMS];          /* innermost dim of the iteration shape that collapsed into it */
     int64_t scalar[48]; int n_scalars; /* stride arguments q0.. */
-    float number[12]; int n_numbers;   /* number arguments u0.. */
+    float number[12]; int n_numbers;   /* number arguments num0.. */
     bool literals;                  /* numbers are written out: the text has no head to declare them (epilogue.c) */
     gs_memo *memo; int n_memo, cap_memo;
     int n_vars;

@@ -281,7 +281,7 @@ static void number(gs_gen *g, gs_str *s, double x)
         return;
     }
     if (i == g->n_numbers) g->number[g->n_numbers++] = f;
-    gs_str_printf(s, "u%d", i);
+    gs_str_printf(s, "num%d", i);
 }
 
 /* The op's expr with x0.. and a0.. replaced. */
@@ -390,7 +390,7 @@ void gs__gen_head(gs_gen *g, gs_str *s, const char *name, const char *extra)
     for (int i = 0; i < g->n; i++)
         if (g->a[i].is_index) gs_str_printf(s, "const int i%d, ", i);
     for (int i = 0; i < g->n_scalars; i++) gs_str_printf(s, "const int q%d, ", i);
-    for (int i = 0; i < g->n_numbers; i++) gs_str_printf(s, "const float u%d, ", i);
+    for (int i = 0; i < g->n_numbers; i++) gs_str_printf(s, "const float num%d, ", i);
     for (int d = 0; d < g->rank; d++) gs_str_printf(s, "%sconst int n%d", d ? ", " : "", d);
     gs_str_printf(s, ")\n{\n");
     for (int i = 0; i < g->n; i++)
