@@ -4,11 +4,13 @@
  *
  * One item a group, no barrier. Group (s, c, p): `across` strips of 32 columns and rows c * chunk .. of problem p. For each KC terms the item lays
  * its rows of op(A) side by side in local memory, at most ROWS of them, so that they come from the second-level cache without meeting in its sets,
- * whatever A's rows are apart. For each strip it then packs KC x 32 of op(B) into a panel (16 KiB, which stays in the first-level cache) and runs
- * blocks of 12 x 32 of C: 24 accumulators of float16 fill the 32 registers of AVX-512 together with two vectors of B and one broadcast element of A.
- * Meanwhile it asks for the lines of B that the next panel is made of.
+ * whatever A's rows are apart; with -DLAY=0, where they are close together, it reads them where they lie. It packs op(B) into a panel of KC x 32 (16 KiB,
+ * which stays in the first-level cache), one strip or as many as fit where there are few terms, and runs blocks of 12 x 32 of C: 24 accumulators of float16
+ * fill the 32 registers of AVX-512 together with two vectors of B and one broadcast element of A. The last columns are blocks of 8.
+ * Meanwhile it asks for the lines of A and B that the next block is made of; behind the last one that is the next problem's first.
  * Order of sums: k ascending within blocks of KC; block results added in order. It depends on K and KC only.
- * With an epilogue (GS_END, and beta 0) the last block of terms goes through a tile of 12 x 32, so that there is one copy of it, as a loop.
+ * Blocks that are not stored from registers go through a tile of 12 x 32: those of fewer columns, those stored transposed, and with an epilogue (GS_END, and
+ * beta 0) those of the last terms, so that there is one copy of what follows, as a loop, which is a small part of what the compiler would have to go through.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #include "cpu.h"
@@ -23,6 +25,9 @@
 #ifndef TC
 #define TC 0
 #endif
+#ifndef LAY
+#define LAY 1
+#endif
 #ifndef ROWS
 #define ROWS 24 /* 32 KiB of local memory; more rows pack B less often */
 #endif
@@ -31,24 +36,30 @@
 #define MR 12
 
 /* kn terms of `cols` columns of op(B) from b on into panel[kn][32]. Columns behind them: numbers that nobody stores. */
-static inline void pack_b(__local float *panel, const __global float *b, const int ldb, const int kn, const int cols)
+static SEPARATE void pack_b(__local float *panel, const __global float *b, const int ldb, const int kn, const int cols)
 {
 #if TB
+    const int few = kn < 16 ? cols : cols % 16 > 4 ? 0 : cols % 16; /* so few lines are not worth turning */
+
     if (kn >= 16)
         for (int k = 0; k < kn; k += 16) {
             const int q = min(k, kn - 16);
 
-            for (int h = 0; h < NR; h += 16) {
+            for (int h = 0; h < cols - few; h += 16) {
+                const __global float *line = b + (ulong)h * ldb + q;
                 float16 v[16];
 
-                UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(b + (ulong)min(h + r, cols - 1) * ldb + q);
+                if (h + 16 <= cols) {
+                    UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(line + (ulong)r * ldb);
+                } else {
+                    UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(line), line += h + r + 1 < cols ? ldb : 0;
+                }
                 turn16(v);
                 UNROLL for (int r = 0; r < 16; r++) ST16_LOCAL(panel + (q + r) * NR + h, v[r]);
             }
         }
-    else
-        for (int q = 0; q < kn; q++)
-            for (int t = 0; t < NR; t++) panel[q * NR + t] = b[(ulong)min(t, cols - 1) * ldb + q];
+    for (int t = cols - few; t < cols; t++)
+        for (int q = 0; q < kn; q++) panel[q * NR + t] = b[(ulong)t * ldb + q];
 #else
     for (int q = 0; q < kn; q++, b += ldb, panel += NR) {
         if (cols == NR) {
@@ -65,7 +76,13 @@ static inline void pack_b(__local float *panel, const __global float *b, const i
 /* Rows of the next tile: two of 8 at the end rather than one of 12 and one of 4, whose multiply-adds wait for each other. */
 static inline int height(const int left)
 {
-    return left > 16 || (left > 8 && left <= MR) ? MR : left > 4 ? 8 : 4;
+    return left > 16 || (left > 8 && left <= MR) ? MR : 8;
+}
+
+/* Columns of the next block: half vectors, which cost half, where 24 or fewer are left. */
+static inline int width(const int left)
+{
+    return left > 24 ? NR : 8;
 }
 
 /* kn terms of a tile of `high` rows of op(A) from a on: rows KC apart, or with TA terms `high` apart. Rows past rn repeat the last. */
@@ -91,46 +108,39 @@ static inline void lay_a(__local float *rows, const __global float *a, const int
 #endif
 }
 
-/* Lines from..to-1 of what the next panel is made of. */
-static inline void ask(const __global float *b, const int ldb, const int from, const int to)
+/* Lines from..to-1, of `wide` elements, of what the next block is made of. */
+static inline void ask(const __global float *s, const int ld, const int from, const int to, const int wide)
 {
-    for (int i = from; i < to; i++) {
-        const __global float *s = b + (ulong)i * ldb;
-
-        UNROLL for (int w = 0; w < (TB ? KC / 16 + 1 : NR / 16); w++) ASK(s + 16 * w);
-    }
+    s += (ulong)from * ld;
+    if (wide <= NR)
+        for (int i = from; i < to; i++, s += ld) {
+            ASK(s), ASK(s + 16);
+            if ((ulong)s & 63) ASK(s + 32), ASK(s + 48); /* it ends in the third line of the cache */
+        }
+    else
+        for (int i = from; i < to; i++, s += ld)
+            for (ulong at = (ulong)s & ~63ul; at < (ulong)(s + wide); at += 128) ASK(at), ASK(at + 64);
 }
 
-/* A whole row of a block: C = alpha v + beta C. A call would put all accumulators aside: 15 % of a short product. */
-static inline __attribute__((always_inline)) void store_row(__global float *c, const float16 v0, const float16 v1, const float alpha, const float beta)
+/* Rows of a tile that lie in memory: C = alpha t + beta C, `cols` columns. */
+static inline void store_tile(__global float *c, const int ldc, const float *t, const int rn, const int cols, const float alpha, const float beta)
 {
-    float16 w0 = alpha * v0, w1 = alpha * v1;
+    for (int r = 0; r < rn; r++, t += NR, c += TC ? 1 : ldc) {
+        int q = 0;
 
-    if (beta != 0.0f) {
-        w0 = fma((float16)(beta), LD16(c), w0);
-        w1 = fma((float16)(beta), LD16(c + 16), w1);
-    }
-    ST16(c, w0);
-    ST16(c + 16, w1);
-}
+#if TC
+        for (; q < cols; q++) c[q * ldc] = beta != 0.0f ? fma(beta, c[q * ldc], alpha * t[q]) : alpha * t[q];
+#else
+        for (; q < cols; q += 16) {
+            const float16 v = alpha * *(const float16 *)(t + q);
+            const int n = min(cols - q, 16);
 
-/* Rows of a tile of fewer columns, or of a C that is stored transposed: from where the accumulators were put. A loop over the rows is a twelfth of
- * what the compiler would have to go through otherwise, which took it longer than all else here. */
-static inline void store_tile(__global float *c, const int ldc, const int rn, const int cols, const float *t, const float alpha, const float beta)
-{
-    for (int r = 0; r < rn; r++, c += TC ? 1 : ldc, t += NR) {
-#if !TC
-        if (beta == 0.0f) {
-            some_out(c, alpha * *(const float16 *)t, min(cols, 16));
-            some_out(c + 16, alpha * *(const float16 *)(t + 16), max(cols - 16, 0));
-            continue;
+            if (beta == 0.0f) some_out(c + q, v, n);
+            else if (n == 16) ST16(c + q, fma((float16)(beta), LD16(c + q), v));
+            else
+                for (int e = q; e < cols; e++) c[e] = fma(beta, c[e], alpha * t[e]);
         }
 #endif
-        for (int q = 0; q < cols; q++) {
-            __global float *to = c + q * (TC ? ldc : 1);
-
-            *to = beta != 0.0f ? fma(beta, *to, alpha * t[q]) : alpha * t[q];
-        }
     }
 }
 
@@ -152,48 +162,64 @@ static inline void join_row(float *t, const __global float *c, const int step, c
 
 /* A tile to the epilogue. */
 #define FINISH                                                                                                         \
-    for (int r = 0; r < rn; r++) {                                                                                     \
-        const int step = TC ? ldc : 1, from = TC ? r : r * ldc, at = p * stride_c + (TC ? j * ldc + i : i * ldc + j) + from; \
+    for (int r = back; r < back + rn; r++) {                                                                           \
+        const int step = TC ? ldc : 1, from = TC ? r : r * ldc, at = p * stride_c + (TC ? s * ldc + top : top * ldc + s) + from; \
         float *t = tile + r * NR;                                                                                      \
                                                                                                                        \
-        join_row(t, to + from, step, cols, alpha, bt);                                                                  \
+        join_row(t, to + from, step, cols, alpha, bt);                                                                 \
         _Pragma("clang loop vectorize(assume_safety) vectorize_width(16) interleave_count(1)")                         \
-        for (int q = 0; q < cols; q++) GS_END_CALL(t[q], at + q * step, TC ? i + r : j + q);                           \
+        for (int q = 0; q < cols; q++) GS_END_CALL(t[q], at + q * step, TC ? top + r : s + q);                         \
     }
-#define KEEP(R)                                                                                                        \
-    if (k0 + KC >= k) {                                                                                                \
-        PUT(R)                                                                                                         \
-        FINISH                                                                                                         \
-        continue;                                                                                                      \
-    }
-#else
-#define KEEP(R)
 #endif
 
-#define PUT(R) UNROLL for (int r = 0; r < R; r++) *(float16 *)(tile + r * NR) = acc[r][0], *(float16 *)(tile + r * NR + 16) = acc[r][1];
-
-/* R rows of a tile. Rows past the end are not stored. */
-#define BLOCK(R)                                                                                                       \
-    {                                                                                                                  \
-        float16 acc[R][2];                                                                                             \
-                                                                                                                       \
-        UNROLL for (int r = 0; r < R; r++) acc[r][0] = acc[r][1] = (float16)(0.0f);                                    \
-        for (int q = 0; q < kn; q++) {                                                                                 \
-            const float16 b0 = LD16_LOCAL(panel + q * NR), b1 = LD16_LOCAL(panel + q * NR + 16);                       \
-                                                                                                                       \
-            UNROLL for (int r = 0; r < R; r++) {                                                                       \
-                const float16 x = (float16)(rows[TA ? q * R + r : r * KC + q]);                                        \
-                                                                                                                       \
-                acc[r][0] = fma(x, b0, acc[r][0]);                                                                     \
-                acc[r][1] = fma(x, b1, acc[r][1]);                                                                     \
-            }                                                                                                          \
-        }                                                                                                              \
-        KEEP(R)                                                                                                        \
-        if (TC || cols < NR) {                                                                                         \
-            PUT(R)                                                                                                     \
+/* Whole vectors go from registers to C, where that is all. */
+#define STORE(R, T, ANY, V)                                                                                            \
+    if (whole) {                                                                                                       \
+        if (bt == 0.0f) {                                                                                              \
+            UNROLL for (int r = 0; r < R; r++)                                                                         \
+                if (r >= back && r < back + rn) {                                                                      \
+                    UNROLL for (int v = 0; v < V; v++) *(__global ANY *)(to + (ulong)r * ldc + 16 * v) = alpha * acc[r][v]; \
+                }                                                                                                      \
         } else {                                                                                                       \
             UNROLL for (int r = 0; r < R; r++)                                                                         \
-                if (r < rn) store_row(to + (ulong)r * ldc, acc[r][0], acc[r][1], alpha, bt);                           \
+                if (r >= back && r < back + rn) {                                                                      \
+                    UNROLL for (int v = 0; v < V; v++) {                                                               \
+                        __global float *d = to + (ulong)r * ldc + 16 * v;                                              \
+                                                                                                                       \
+                        *(__global ANY *)d = fma((T)(bt), (T)*(const __global ANY *)d, alpha * acc[r][v]);             \
+                    }                                                                                                  \
+                }                                                                                                      \
+        }                                                                                                              \
+        continue;                                                                                                      \
+    }
+
+#if TA
+#define ELEMENT(R, r, q) rows[(q) * R + (r)]
+#else
+#define ELEMENT(R, r, q) rows[(r) * (LAY ? KC : lda) + (q)]
+#endif
+
+/* R rows of a tile, V vectors of type T wide, into `tile` where they are not stored. */
+#define BLOCK(R, T, ANY, V)                                                                                            \
+    {                                                                                                                  \
+        T acc[R][V];                                                                                                   \
+                                                                                                                       \
+        UNROLL for (int r = 0; r < R; r++) {                                                                           \
+            UNROLL for (int v = 0; v < V; v++) acc[r][v] = (T)(0.0f);                                                  \
+        }                                                                                                              \
+        for (int q = 0; q < kn; q++) {                                                                                 \
+            T y[V];                                                                                                    \
+                                                                                                                       \
+            UNROLL for (int v = 0; v < V; v++) y[v] = *(const __local T *)(strip + q * NR + 16 * v);                   \
+            UNROLL for (int r = 0; r < R; r++) {                                                                       \
+                const T x = (T)(ELEMENT(R, r, q));                                                                     \
+                                                                                                                       \
+                UNROLL for (int v = 0; v < V; v++) acc[r][v] = fma(x, y[v], acc[r][v]);                                \
+            }                                                                                                          \
+        }                                                                                                              \
+        STORE(R, T, ANY, V)                                                                                            \
+        UNROLL for (int r = 0; r < R; r++) {                                                                           \
+            UNROLL for (int v = 0; v < V; v++) *(T *)(tile + r * NR + 16 * v) = acc[r][v];                             \
         }                                                                                                              \
     }
 
@@ -204,7 +230,9 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
               const float beta GS_END_PARAMS)
 {
     __local float panel[KC * NR] __attribute__((aligned(64)));
+#if LAY
     __local float laid[KC * ROWS] __attribute__((aligned(64)));
+#endif
     float tile[MR * NR] __attribute__((aligned(64)));
     const int j0 = (int)get_group_id(0) * across * NR, i0 = (int)get_group_id(1) * chunk, p = (int)get_group_id(2);
     const int j1 = min(j0 + across * NR, n), i1 = min(i0 + chunk, m);
@@ -213,32 +241,64 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
     a += a0 + (ulong)p * stride_a;
     b += b0 + (ulong)p * stride_b;
     GS_END_START
-    for (int k0 = 0; k0 < k; k0 += KC) {
-        const int kn = min(KC, k - k0);
+    for (int k0 = 0; k0 < k; k0 += KC, a += TA ? (ulong)KC * lda : KC, b += TB ? KC : (ulong)KC * ldb) {
+        const int kn = min(KC, k - k0), held = KC / kn * NR; /* terms of this block, columns that the panel has room for */
+        const bool more = k0 + KC < k, follows = !more && p + 1 < (int)get_num_groups(2) && get_num_groups(0) * get_num_groups(1) == 1;
+        const int next_terms = more ? min(KC, k - k0 - KC) : follows ? min(KC, k) : 0; /* of the next block: behind the last, the next problem's first */
+        const __global float *next_a = more ? a + (TA ? (ulong)KC * lda : KC) : a + stride_a, *next_b = more ? b + (TB ? KC : (ulong)KC * ldb) : b + stride_b;
         const float bt = k0 ? 1.0f : beta;
 
+#if LAY
         for (int i = i0, high; i < i1; i += high) {
             high = height(i1 - i);
-            lay_a(laid + (i - i0) * KC, a + (TA ? (ulong)k0 * lda + i : (ulong)i * lda + k0), lda, high, min(high, i1 - i), kn);
+            lay_a(laid + (i - i0) * KC, a + (TA ? (ulong)i : (ulong)i * lda), lda, high, min(high, i1 - i), kn);
         }
-        for (int j = j0; j < j1; j += NR) {
-            const int cols = min(NR, n - j), next_j = j + NR < j1 ? j + NR : j0, next_k = j + NR < j1 ? k0 : k0 + KC;
-            const int lines = next_k >= k ? 0 : TB ? min(NR, n - next_j) : min(KC, k - next_k); /* of the next panel */
-            const int share = (lines * MR + i1 - i0 - 1) / (i1 - i0);                           /* that a tile asks for */
-            int asked = 0;
+#endif
+        for (int j = j0; j < j1; j += held) {
+            const int end = min(j + held, j1), next_j = end < j1 ? end : j0, terms = end < j1 ? kn : next_terms;
+            const __global float *next = (end < j1 ? b : next_b) + (TB ? (ulong)next_j * ldb : (ulong)next_j);
+            const int lines = TB && terms ? min(held, j1 - next_j) : terms; /* of the next panel */
+            const int share = (lines * MR + i1 - i0 - 1) / (i1 - i0);       /* that a tile asks for */
+            const int terms_a = end == j1 ? next_terms : 0, share_a = (terms_a * MR + i1 - i0 - 1) / (i1 - i0);
+            int asked = 0, asked_a = 0;
 
-            pack_b(panel, b + (TB ? (ulong)j * ldb + k0 : (ulong)k0 * ldb + j), ldb, kn, cols);
+            for (int s = j; s < end; s += NR) pack_b(panel + (s - j) * kn, b + (TB ? (ulong)s * ldb : (ulong)s), ldb, kn, min(NR, end - s));
             for (int i = i0, high; i < i1; i += high) {
+                const int upto = min(asked + share, lines), upto_a = min(asked_a + share_a, terms_a), rn = min(high = height(i1 - i), i1 - i);
+#if LAY
+                const int top = i, back = 0; /* the block's first row, and how many it has in common with the one before */
                 const __local float *rows = laid + (i - i0) * KC;
-                __global float *to = c + (TC ? (ulong)j * ldc + i : (ulong)i * ldc + j);
-                const int upto = min(asked + share, lines), rn = min(high = height(i1 - i), i1 - i);
+#else
+                const int top = min(i, i1 - high), back = i - top;
+                const __global float *rows = a + (ulong)top * lda;
+#endif
 
-                ask(b + (TB ? (ulong)next_j * ldb + next_k : (ulong)next_k * ldb + next_j), ldb, asked, upto);
+                ask(next, ldb, asked, upto, TB ? terms : min(held, j1 - next_j));
                 asked = upto;
-                if (high == MR) BLOCK(MR)
-                else if (high == 8) BLOCK(8)
-                else BLOCK(4)
-                if (TC || cols < NR) store_tile(to, ldc, rn, cols, tile, alpha, bt);
+                if (TA) ask(next_a + i0, lda, asked_a, upto_a, i1 - i0);
+                else ask(next_a + (ulong)i * lda, lda, 0, terms_a ? rn : 0, terms_a);
+                asked_a = upto_a;
+                for (int s = j, wide; s < end; s += wide) {
+                    const __local float *strip = panel + (s - j) / NR * NR * kn + (s - j) % NR;
+                    __global float *to = c + (TC ? (ulong)s * ldc + top : (ulong)top * ldc + s);
+                    const int cols = min(wide = width(end - s), end - s);
+                    const bool whole = (cols == wide) & !TC & (!GS_END | (k0 + KC < k)); /* is stored from registers */
+
+                    if (wide == NR) {
+                        if (high == MR) BLOCK(MR, float16, any16, 2)
+                        else BLOCK(8, float16, any16, 2)
+                    } else {
+                        if (high == MR) BLOCK(MR, float8, any8, 1)
+                        else BLOCK(8, float8, any8, 1)
+                    }
+#if GS_END
+                    if (k0 + KC >= k) {
+                        FINISH
+                        continue;
+                    }
+#endif
+                    store_tile(to + (TC ? back : back * ldc), ldc, tile + back * NR, rn, cols, alpha, bt);
+                }
             }
         }
     }

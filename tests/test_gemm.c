@@ -115,6 +115,12 @@ static void cpu_form(void **state)
         check("cpu", 28, 333, 129, 1, t & 1, t & 2, 1.0f, 0.5f, 1);
         check("cpu", 20, 40, 15, 3, t & 1, t & 2, 1.0f, 0.0f, 2);
         check("cpu", 14, 47, 143, 2, t & 1, t & 2, 1.0f, 0.0f, 0);
+        for (int n = 32; n <= 64; n += 4) { /* last columns in blocks of 32 and 8; few terms, whose strips share a panel; rows far apart, which are laid */
+            check("cpu", 25, n + n % 3, 5 + n % 8, 2, t & 1, t & 2, 1.0f, 0.0f, n % 3);
+            check("cpu", 50, n, 50, 3, t & 1, t & 2, -1.5f, n % 8 ? 0.5f : 0.0f, n % 5);
+            check("cpu", 29, n + 1, 261, 2, t & 1, t & 2, 1.0f, n % 8 ? 0.0f : 0.5f, n % 2);
+        }
+        check("cpu", 12, 500, 16, 1, t & 1, t & 2, 1.0f, 0.0f, 0); /* more strips than a panel has room for */
     }
 }
 

@@ -122,12 +122,25 @@ static bool cpu_can(const gs_device *d, const gs_problem *q)
     return gs__cpu_forms(&d->info) && cpu_rows(d) >= MR;
 }
 
+/* Are the rows of A so close to each other that those of a tile find room in the first-level cache where they lie? Then nothing is laid side by side. The
+ * last tile begins earlier, so there must be a whole one. */
+static bool cpu_in_place(const gs_gemm *s) { return !s->ta && s->lda <= 256 && s->m >= MR; }
+
+/* Columns that are computed: the last ones in vectors of 8. */
+static int64_t cpu_columns(int64_t n)
+{
+    const int64_t rest = n % NR;
+
+    return n - rest + (rest > 24 ? NR : (rest + 7) / 8 * 8);
+}
+
 /* How C is cut: groups of `across` strips of 32 columns by `chunk` rows, `want` of them or more where there are as many blocks. The least time by
  * a count of cycles, which is returned: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for ahead. */
 static double cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int64_t *across, int64_t *chunk)
 {
     enum { MOST_ACROSS = 16, ROW = 256, PACK_NN = 800, PACK_NT = 2000, LAY = 20, START = 4000 };
     const int64_t strips = (s->n + NR - 1) / NR, tiles = (s->m + MR - 1) / MR;
+    const double row = ROW * (double)cpu_columns(s->n) / (double)(strips * NR), pack = s->tb ? PACK_NT : PACK_NN, lay = cpu_in_place(s) ? 0 : LAY;
     double best = 0.0;
 
     *across = 1, *chunk = MR; /* the most groups */
@@ -136,7 +149,7 @@ static double cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, i
 
         for (int64_t wide = GS_MIN(strips, MOST_ACROSS); wide >= 1; wide--) {
             const int64_t groups = (strips + wide - 1) / wide * ((s->m + high - 1) / high) * s->batch, turns = (groups + cores - 1) / cores;
-            const double group = (double)wide * (ROW * (double)GS_MIN(high, s->m) + (s->tb ? PACK_NT : PACK_NN)) + LAY * (double)high + START;
+            const double group = (double)wide * (row * (double)GS_MIN(high, s->m) + pack) + lay * (double)high + START;
             const double time = (double)turns * group;
 
             if (high > rows || groups < want || (best > 0.0 && time >= best)) continue;
@@ -144,7 +157,7 @@ static double cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, i
         }
         if (best > 0.0 && down >= (tiles * MR + rows - 1) / rows + 3) break; /* cutting further only packs B more often */
     }
-    return best > 0.0 ? best : (double)strips * (double)tiles * (double)s->batch / cores * (MR * ROW + (s->tb ? PACK_NT : PACK_NN) + MR * LAY + START);
+    return best > 0.0 ? best : (double)strips * (double)tiles * (double)s->batch / cores * (MR * row + pack + MR * lay + START);
 }
 
 /* param: least number of groups a core. */
@@ -165,7 +178,8 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
         s.lda = g->ldb, s.ldb = g->lda;
         s.stride_a = g->stride_b, s.stride_b = g->stride_a;
     }
-    l = gs_launch_new(p, "gemm_cpu.cl", "gemm_cpu", "-DTA=%d -DTB=%d -DTC=%d -DROWS=%d", s.ta, s.tb, swap, (int)rows);
+    l = gs_launch_new(p, "gemm_cpu.cl", "gemm_cpu", "-DTA=%d -DTB=%d -DTC=%d -DROWS=%d -DLAY=%d", s.ta, s.tb, swap, (int)rows,
+                      !cpu_in_place(&s));
     args_of(l, g, c, swap ? b : a, swap ? a : b);
     sizes_of(l, &s);
 
@@ -204,17 +218,19 @@ static bool few_can(const gs_device *d, const gs_problem *q)
     return gs__cpu_forms(&d->info) && q->gemm.tb && q->gemm.n >= FEW_STEP && few_lines(d, few_vectors(&q->gemm)) > 0;
 }
 
-/* How many lines a group takes: the least time, by the count of cycles of cpu_cut, which is returned. Packing op(A) takes as long as 8 lines. */
+/* How many lines a group takes: the least time, by the count of cycles of cpu_cut, which is returned. Packing op(A) takes as long as 8 lines; results
+ * are turned round once for all terms. */
 static double few_cut(const gs_gemm *g, int64_t most, int cores, int64_t *chunk)
 {
-    enum { START = 2000 };
+    enum { START = 2000, TURN = 12 };
+    const double line = KC + TURN * (double)KC / (double)g->k;
     const int64_t mv = few_vectors(g), blocks = (g->m + 16 * mv - 1) / (16 * mv);
     double best = 0.0;
 
     *chunk = FEW_STEP;
     for (int64_t c = FEW_STEP; c <= most; c += FEW_STEP) {
         const int64_t groups = (g->n + c - 1) / c * blocks * g->batch, turns = (groups + cores - 1) / cores;
-        const double time = (double)turns * ((double)(GS_MIN(c, g->n) + 8) * (double)(KC * mv) + START);
+        const double time = (double)turns * ((double)GS_MIN(c, g->n) * line * (double)mv + 8.0 * (double)(KC * mv) + START);
 
         if ((groups < 2 * cores && c > FEW_STEP) || (best > 0.0 && time > best)) continue;
         best = time, *chunk = c;
