@@ -35,6 +35,28 @@ __kernel void window_argmax(__global int *y, const ulong y0, const __global floa
     }
 }
 
+#if defined(__OPENCL_VERSION__) && TILE == 2
+#define PIECE 128
+
+/* The largest of PIECE windows of two lines w apart. Each line is read in one piece, since prefetching does not follow short turns between two. */
+GS_FN void largest_of_piece(__global float *y, const __global float *x, const int w)
+{
+    float16 best[PIECE / 16];
+
+    UNROLL for (int b = 0; b < PIECE / 16; b++) {
+        const float16 p = LD16(x + 32 * b), q = LD16(x + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+
+        best[b] = right > left ? right : left;
+    }
+    UNROLL for (int b = 0; b < PIECE / 16; b++) {
+        const float16 p = LD16(x + w + 32 * b), q = LD16(x + w + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+
+        best[b] = left > best[b] ? left : best[b];
+        ST16(y + 16 * b, right > best[b] ? right : best[b]);
+    }
+}
+#endif
+
 /* y (rows,OW) = the largest of each window, the one that window_argmax names: the first, and never a NaN behind another element. */
 __kernel void window_max(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int oh,
                          const int ow)
@@ -45,6 +67,12 @@ __kernel void window_max(__global float *y, const ulong y0, const __global float
     if (row >= rows) return;
     x += x0 + (ulong)row * TILE * w;
     y += y0 + (ulong)row * ow;
+#if defined(__OPENCL_VERSION__) && TILE == 2
+    if (ow >= PIECE) { /* the last overlaps the one before */
+        for (int c = 0; c < ow; c += PIECE) largest_of_piece(y + min(c, ow - PIECE), x + 2 * min(c, ow - PIECE), w);
+        return;
+    }
+#endif
     _Pragma("clang loop vectorize(assume_safety)")
     for (int c = 0; c < ow; c++) {
         float best = x[c * TILE];

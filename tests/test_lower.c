@@ -568,6 +568,22 @@ static void pooling(void **state)
             }
 }
 
+/* Largest of windows along lines shorter than one piece, as long as one and two, and with a piece that overlaps the one before. */
+static void largest_of_windows(void **state)
+{
+    static const int windows[] = { 127, 128, 129, 200, 256, 300 };
+    const bool cpu = gs__cpu_forms(gs_device_get_info(device));
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(windows); i++) {
+        gs_graph *g = gs_graph_new();
+        char what[64];
+
+        snprintf(what, sizeof what, "largest of %d windows", windows[i]);
+        check(g, gs_max_pool2d(input(g, GS_SHAPE(1, 3, 10, 2 * windows[i]), GS_F32), &(gs_pool_opts){ .kernel = 2 }), 0, 0.0, cpu ? "window_max" : "window_gather", what);
+    }
+}
+
 static void random_tails(void **state)
 {
     static const int count[] = { 1, 3, 4, 255, 256, 257, 4099 };
@@ -620,6 +636,7 @@ int main(void)
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
         cmocka_unit_test(pooling),
+        cmocka_unit_test(largest_of_windows),
         cmocka_unit_test(random_tails),
         cmocka_unit_test(forms_for_gpus),
     };
