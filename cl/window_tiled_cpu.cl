@@ -7,6 +7,32 @@
 #define TILE 2
 #endif
 
+#if defined(__OPENCL_VERSION__) && TILE == 2
+#define PIECE 128
+
+typedef int16 any16_int __attribute__((aligned(4)));
+
+/* The largest of PIECE windows of two lines w apart, and its place within its window. Each line is read in one piece, since prefetching does not follow short
+ * turns between two. Places are floats up to w + 1: as integers they would be sums with the comparison's bit, which Oclgrind 21.10 gets wrong in vectors. */
+GS_FN void largest_of_piece(float16 *best, float16 *at, const __global float *x, const int w)
+{
+    UNROLL for (int b = 0; b < PIECE / 16; b++) {
+        const float16 p = LD16(x + 32 * b), q = LD16(x + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+
+        at[b] = right > left ? (float16)(1.0f) : (float16)(0.0f);
+        best[b] = right > left ? right : left;
+    }
+    UNROLL for (int b = 0; b < PIECE / 16; b++) {
+        const float16 p = LD16(x + w + 32 * b), q = LD16(x + w + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+
+        at[b] = left > best[b] ? (float16)(w) : at[b];
+        best[b] = left > best[b] ? left : best[b];
+        at[b] = right > best[b] ? (float16)(w + 1) : at[b];
+        best[b] = right > best[b] ? right : best[b];
+    }
+}
+#endif
+
 /* y (rows,OW) int = index h W + w, within its plane of OH rows of windows, of the first largest of each window of x (rows TILE, W). */
 __kernel void window_argmax(__global int *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int oh,
                             const int ow)
@@ -18,6 +44,20 @@ __kernel void window_argmax(__global int *y, const ulong y0, const __global floa
     first = row % oh * TILE * w;
     x += x0 + (ulong)row * TILE * w;
     y += y0 + (ulong)row * ow;
+#if defined(__OPENCL_VERSION__) && TILE == 2
+    if (ow >= PIECE && w < 1 << 24) { /* the last piece overlaps the one before */
+        for (int c = 0; c < ow; c += PIECE) {
+            const int16 lane = (int16)(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
+            const int start = min(c, ow - PIECE);
+            float16 best[PIECE / 16], at[PIECE / 16];
+
+            largest_of_piece(best, at, x + 2 * start, w);
+            UNROLL for (int b = 0; b < PIECE / 16; b++)
+                *(__global any16_int *)(y + start + 16 * b) = (int16)(first + 2 * start + 32 * b) + lane + convert_int16(at[b]);
+        }
+        return;
+    }
+#endif
     _Pragma("clang loop vectorize(assume_safety)")
     for (int c = 0; c < ow; c++) {
         float best = x[c * TILE];
@@ -35,28 +75,6 @@ __kernel void window_argmax(__global int *y, const ulong y0, const __global floa
     }
 }
 
-#if defined(__OPENCL_VERSION__) && TILE == 2
-#define PIECE 128
-
-/* The largest of PIECE windows of two lines w apart. Each line is read in one piece, since prefetching does not follow short turns between two. */
-GS_FN void largest_of_piece(__global float *y, const __global float *x, const int w)
-{
-    float16 best[PIECE / 16];
-
-    UNROLL for (int b = 0; b < PIECE / 16; b++) {
-        const float16 p = LD16(x + 32 * b), q = LD16(x + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
-
-        best[b] = right > left ? right : left;
-    }
-    UNROLL for (int b = 0; b < PIECE / 16; b++) {
-        const float16 p = LD16(x + w + 32 * b), q = LD16(x + w + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
-
-        best[b] = left > best[b] ? left : best[b];
-        ST16(y + 16 * b, right > best[b] ? right : best[b]);
-    }
-}
-#endif
-
 /* y (rows,OW) = the largest of each window, the one that window_argmax names: the first, and never a NaN behind another element. */
 __kernel void window_max(__global float *y, const ulong y0, const __global float *x, const ulong x0, const int rows, const int oh,
                          const int ow)
@@ -68,8 +86,14 @@ __kernel void window_max(__global float *y, const ulong y0, const __global float
     x += x0 + (ulong)row * TILE * w;
     y += y0 + (ulong)row * ow;
 #if defined(__OPENCL_VERSION__) && TILE == 2
-    if (ow >= PIECE) { /* the last overlaps the one before */
-        for (int c = 0; c < ow; c += PIECE) largest_of_piece(y + min(c, ow - PIECE), x + 2 * min(c, ow - PIECE), w);
+    if (ow >= PIECE) {
+        for (int c = 0; c < ow; c += PIECE) {
+            const int start = min(c, ow - PIECE);
+            float16 best[PIECE / 16], at[PIECE / 16];
+
+            largest_of_piece(best, at, x + 2 * start, w);
+            UNROLL for (int b = 0; b < PIECE / 16; b++) ST16(y + start + 16 * b, best[b]);
+        }
         return;
     }
 #endif

@@ -577,10 +577,17 @@ static void largest_of_windows(void **state)
     (void)state;
     for (size_t i = 0; i < GS_COUNT(windows); i++) {
         gs_graph *g = gs_graph_new();
+        gs_node *x, *y;
         char what[64];
 
         snprintf(what, sizeof what, "largest of %d windows", windows[i]);
-        check(g, gs_max_pool2d(input(g, GS_SHAPE(1, 3, 10, 2 * windows[i]), GS_F32), &(gs_pool_opts){ .kernel = 2 }), 0, 0.0, cpu ? "window_max" : "window_gather", what);
+        y = gs_max_pool2d(input(g, GS_SHAPE(1, 3, 10, 2 * windows[i]), GS_F32), &(gs_pool_opts){ .kernel = 2 });
+        check(g, y, 0, 0.0, cpu ? "window_max" : "window_gather", what);
+        g = gs_graph_new();
+        x = input(g, GS_SHAPE(2, 3, 10, 2 * windows[i]), GS_F32);
+        y = gs_max_pool2d(x, &(gs_pool_opts){ .kernel = 2 });
+        gs_grad(gs_sum(gs_mul(y, input(g, gs_node_shape(y), GS_F32)), GS_ALL, false), &x, 1, &y);
+        check(g, y, 0, 0.0, "window_argmax", what); /* where it lies */
     }
 }
 
