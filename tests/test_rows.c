@@ -236,8 +236,9 @@ static const struct { const char *name; function *fn; } column_functions[] = {
 /* Few elements a column, so that plain sums are not cut into parts either; the last is, and adds in another order. */
 static void columns_forward(void **state)
 {
-    static const struct { int length, more; bool exact; } size[] = {
-        { 2, 0, true }, { 3, 1, true }, { 17, 15, true }, { 31, 17, true }, { 63, 63, true }, { 259, 5, false },
+    static const struct { int length, times, more; bool exact; } size[] = { /* items of 16, 32 and 128 columns, the last of them fewer */
+        { 2, 1, 0, true },   { 3, 1, 1, true },    { 17, 1, 15, true }, { 31, 1, 17, true },
+        { 63, 1, 63, true }, { 259, 1, 5, false }, { 7, 2, 19, true },  { 13, 8, 21, true },
     };
 
     (void)state;
@@ -248,7 +249,7 @@ static void columns_forward(void **state)
             char what[64];
 
             snprintf(what, sizeof what, "%s of %d", column_functions[f].name, size[i].length);
-            gs_output(g, "y", column_functions[f].fn(g, graph_fed(g, GS_SHAPE(size[i].length, enough_columns() + size[i].more))));
+            gs_output(g, "y", column_functions[f].fn(g, graph_fed(g, GS_SHAPE(size[i].length, size[i].times * enough_columns() + size[i].more))));
             check_graph(g, 1, 1, size[i].exact, what);
         }
 }
@@ -282,7 +283,7 @@ static gs_node *centred(gs_node *x, unsigned axes) { return gs_sub(x, gs_mean(x,
 
 static void what_fits(void **state)
 {
-    enum { KINDS = 16 };
+    enum { KINDS = 18 };
     static const struct { const char *what; int rows; bool exact; } kind[KINDS] = {
         { "too few rows", 0, true },
         { "too few columns", 0, true },
@@ -300,6 +301,8 @@ static void what_fits(void **state)
         { "columns of several matrices", 1, true },
         { "the largest of a column", 0, true },
         { "a column read by another", 0, true },
+        { "columns beside those of a transposed matrix", 1, true },
+        { "rows beside those of a transposed matrix", 1, true },
     };
     const int64_t rows = enough();
 
@@ -351,6 +354,14 @@ static void what_fits(void **state)
             x = graph_fed(g, GS_SHAPE(33, enough_columns()));
             s = gs_sum(x, GS_AXIS(0), true);
             y = gs_mul(x, gs_concat((gs_node *[]){ gs_slice(s, 1, 1, enough_columns() - 1), gs_slice(s, 1, 0, 1) }, 2, 1));
+            break;
+        case 16:
+            x = graph_fed(g, GS_SHAPE(33, enough_columns()));
+            y = gs_mul(centred(x, GS_AXIS(0)), gs_transpose(graph_fed(g, GS_SHAPE(enough_columns(), 33)), 0, 1));
+            break;
+        case 17:
+            x = graph_fed(g, GS_SHAPE(rows, 33));
+            y = gs_mul(centred(x, GS_AXIS(1)), gs_transpose(graph_fed(g, GS_SHAPE(33, rows)), 0, 1));
             break;
         default:
             x = graph_fed(g, GS_SHAPE(rows, 60));

@@ -10,7 +10,8 @@
  * of a row was read in front of it.
  *
  * Rows side by side (columns of a matrix) are the lanes of vectors: an item takes some neighbours and goes through the loops for all of them, element after
- * element; sums and what has one value a row are arrays, b<root>[c] for the row c0 + c. */
+ * element; sums and what has one value a row are arrays, b<root>[c] for the row c0 + c. Where all vectors are full, loops over the rows are written out, and
+ * arrays are registers. */
 #include "plan/codegen.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@
 #define BLOCK 4096           /* elements of short rows that an item takes: a group costs as much as some hundred */
 #define VECTORS 16           /* of a row that has no loops, at most */
 #define TOGETHER 4           /* of those rows go through a loop together, at most */
-#define SIDE 64              /* rows side by side that an item takes at most */
+#define SIDE 128             /* rows side by side that an item takes at most */
 #define SIDE_BYTES (1 << 19) /* of all tensors of an item's rows: half of what a core's own cache keeps */
 
 typedef struct gs_rows {
@@ -33,6 +34,7 @@ typedef struct gs_rows {
     int red[GS_MAX_DIMS], n_red, kept[GS_MAX_DIMS], n_kept;
     int vectors;               /* that a row is; 0: loops along it */
     int64_t size;              /* of the array that holds a row */
+    int across;                /* vectors of rows side by side; 0: a loop over the rows */
 } gs_rows;
 
 static void put(gs_str *s, const char *text) { gs_str_append(s, text, strlen(text)); }
@@ -133,12 +135,16 @@ static void store_small(gs_gen *g, gs_str *s, int r)
 }
 
 /* Statements for every row of an item whose rows lie side by side: the lanes are rows. */
-static void for_all_rows(const gs_gen *g, gs_str *s, const gs_str *body)
+static void for_all_rows(const gs_gen *g, gs_str *s, const char *body)
 {
-    const char *text = gs_str_c(body);
+    const int inner = g->rank - 1, across = g->rows->across;
 
-    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n", gs__gen_heavy(text) ? " vectorize_width(16)" : "");
-    gs_str_printf(s, "    for (int c = 0; c < w; c++) {\n    const int d%d = c0 + c;\n%s    }\n", g->rank - 1, text);
+    for (int k = 0; k < GS_MAX(1, across); k++) {
+        gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d)%s\")\n", GS_LANES, across ? " unroll(disable)" : "");
+        if (across) gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int c = %d + l;\n", GS_LANES, k * GS_LANES);
+        else put(s, "    for (int c = 0; c < w; c++) {\n");
+        gs_str_printf(s, "    const long d%d = c0 + c;\n%s    }\n", inner, body);
+    }
 }
 
 /* What has one value a row, before the current loop. */
@@ -158,7 +164,7 @@ static void small_roots(gs_gen *g, gs_str *s)
         if (g->side) gs_str_printf(&body, "    b%d[c] = v%d;\n", r, w->var[r]);
         store_small(g, &body, r);
     }
-    if (g->side && body.len) for_all_rows(g, s, &body);
+    if (g->side && body.len) for_all_rows(g, s, gs_str_c(&body));
     else put(s, gs_str_c(&body));
     gs_str_free(&body);
 }
@@ -240,10 +246,12 @@ static void loop_of_columns(gs_gen *g, gs_str *s)
     gs_str body = { 0 };
 
     for (int r = 0; r < w->u->n_roots; r++)
-        if (w->root[r].loop == w->loop && w->root[r].kind == GS_ROW_TOTAL) gs_str_printf(s, "    for (int c = 0; c < w; c++) b%d[c] = 0.0f;\n", r);
+        if (w->root[r].loop == w->loop && w->root[r].kind == GS_ROW_TOTAL) gs_str_printf(&body, "    b%d[c] = 0.0f;\n", r);
+    if (body.len) for_all_rows(g, s, gs_str_c(&body));
+    gs_str_free(&body);
     open_loops(w, s, 0);
     loop_body(g, &body, NULL);
-    for_all_rows(g, s, &body);
+    for_all_rows(g, s, gs_str_c(&body));
     close_loops(w, s, 0);
     gs_str_free(&body);
 }
@@ -276,7 +284,7 @@ static void row_loop(gs_gen *g, gs_str *s)
         else gs_str_printf(&totals, "    const float v%d = s%d;\n", w->var[r], w->sum[r]);
         store_small(g, &totals, r);
     }
-    if (g->side && totals.len) for_all_rows(g, s, &totals);
+    if (g->side && totals.len) for_all_rows(g, s, gs_str_c(&totals));
     else put(s, gs_str_c(&totals));
     gs_str_free(&totals);
 }
@@ -362,6 +370,25 @@ static int64_t rows_of_item(const gs_gen *g, int64_t length, int64_t rows)
     return GS_MIN(per, side);
 }
 
+/* The text of every loop, with what has one value a row in front of it. Free with free_loops. */
+static gs_str *all_loops(gs_gen *g)
+{
+    gs_rows *w = g->rows;
+    gs_str *loops = gs_xalloc((size_t)(w->n_loops + 1) * sizeof *loops);
+
+    for (w->loop = 0; w->loop <= w->n_loops; w->loop++) {
+        small_roots(g, &loops[w->loop]);
+        row_loop(g, &loops[w->loop]);
+    }
+    return loops;
+}
+
+static void free_loops(const gs_rows *w, gs_str *loops)
+{
+    for (int i = 0; i <= w->n_loops; i++) gs_str_free(&loops[i]);
+    free(loops);
+}
+
 /* n rows from `first` on go through the loops. What one loop leaves for another of its row are arrays, of[row]. */
 static void turn(gs_gen *g, gs_str *s, const gs_str *loops, int n)
 {
@@ -389,9 +416,10 @@ static void turn(gs_gen *g, gs_str *s, const gs_str *loops, int n)
 }
 
 /* The rows of an item. */
-static void item_of_rows(gs_gen *g, gs_str *s, const gs_str *loops)
+static void item_of_rows(gs_gen *g, gs_str *s)
 {
     const int some = together(g->rows);
+    gs_str *loops = all_loops(g);
 
     put(s, "    const int last = min(((int)get_group_id(0) + 1) * per, rows);\n    int first = (int)get_group_id(0) * per;\n");
     if (some > 1) {
@@ -402,26 +430,44 @@ static void item_of_rows(gs_gen *g, gs_str *s, const gs_str *loops)
     put(s, "    for (; first < last; first++) {\n");
     turn(g, s, loops, 1);
     put(s, "    }\n");
+    free_loops(g->rows, loops);
 }
 
-/* Rows side by side: the first is c0, there are w. */
-static void item_of_columns(gs_gen *g, gs_str *s, const gs_str *loops)
+/* The loops for rows side by side, from c0 on. */
+static void loops_of_columns(gs_gen *g, gs_str *s)
 {
     const gs_rows *w = g->rows;
+    gs_str *loops = all_loops(g);
+
+    for (int r = 0; r < w->u->n_roots; r++)
+        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d] __attribute__((aligned(64)));\n", type_of(w->u->roots[r]), r, SIDE);
+    for (int i = 0; i <= w->n_loops; i++) put(s, gs_str_c(&loops[i]));
+    free_loops(w, loops);
+}
+
+/* Rows side by side, w of them. */
+static void item_of_columns(gs_gen *g, gs_str *s, int64_t per)
+{
+    gs_rows *w = g->rows;
 
     gs_str_printf(s, "    const int across = (n%d + per - 1) / per, c0 = (int)get_group_id(0) %% across * per;\n", g->rank - 1);
     gs_str_printf(s, "    const int w = min(per, n%d - c0);\n", g->rank - 1);
     gs__gen_decode(g, s, "(int)get_group_id(0) / across", w->kept, w->n_kept - 1);
-    for (int r = 0; r < w->u->n_roots; r++)
-        if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d];\n", type_of(w->u->roots[r]), r, SIDE);
-    for (int i = 0; i <= w->n_loops; i++) put(s, gs_str_c(&loops[i]));
+    w->across = g->calls || per % GS_LANES ? 0 : (int)(per / GS_LANES);
+    if (w->across) {
+        gs_str_printf(s, "    if (w == %d) {\n", w->across * GS_LANES);
+        loops_of_columns(g, s);
+        put(s, "    return;\n    }\n");
+        w->across = 0;
+    }
+    loops_of_columns(g, s);
 }
 
 gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
 {
     gs_gen *g = gs_xalloc(sizeof *g);
     gs_rows *w = gs_xalloc(sizeof *w);
-    gs_str *loops, text = { 0 };
+    gs_str body = { 0 }, text = { 0 };
     const int64_t length = gs_shape_count(u->in_shape) / gs_shape_count(u->shape);
     const int64_t results = gs_shape_count(u->shape);
     int64_t per, items;
@@ -454,15 +500,10 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     if (g->side) items = results / g->dim[g->rank - 1] * ((g->dim[g->rank - 1] + per - 1) / per);
     mark_in_place(g, gs_shape_count(u->in_shape));
 
-    loops = gs_xalloc((size_t)(w->n_loops + 1) * sizeof *loops);
-    for (w->loop = 0; w->loop <= w->n_loops; w->loop++) {
-        small_roots(g, &loops[w->loop]);
-        row_loop(g, &loops[w->loop]);
-    }
+    if (g->side) item_of_columns(g, &body, per);
+    else item_of_rows(g, &body);
     gs__gen_head(g, &text, "@", g->side ? "const int per, " : "const int rows, const int per, ");
-    if (g->side) item_of_columns(g, &text, loops);
-    else item_of_rows(g, &text, loops);
-    put(&text, "}\n\n");
+    gs_str_printf(&text, "%s}\n\n", gs_str_c(&body));
     l = gs__launch_generated(p, gs__gen_add(g, "rows", gs_str_c(&text)));
     gs__gen_pointers(g, l, false);
     if (!g->side) gs_launch_int(l, results);
@@ -470,8 +511,7 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     gs__gen_sizes(g, l);
     gs_launch_grid(l, (size_t)items, 1, 1, 1, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));
-    for (int i = 0; i <= w->n_loops; i++) gs_str_free(&loops[i]);
-    free(loops);
+    gs_str_free(&body);
     gs_str_free(&text);
     gs_str_free(&g->once);
     free(g->memo);
