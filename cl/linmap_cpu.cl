@@ -170,7 +170,7 @@ void linmap_turn_lines(__global float *restrict y, const ulong y0, const __globa
     for (int l = from; l < to; l += 16) {
         const int n = min(16, to - l);
         const __global float *of[16];
-        int begin[16], end[16];
+        int begin[16], end[16], c = 0;
         float16 v[16];
 
         for (int i = 0; i < 16; i++) {
@@ -179,7 +179,29 @@ void linmap_turn_lines(__global float *restrict y, const ulong y0, const __globa
             of[i] = plane;
             if (++r == rows_a) r = 0, plane += h * w;
         }
-        for (int c = 0; c < w; c += 16) {
+        for (; c + 64 <= w; c += 64) {
+            float16 four[4][16];
+
+            for (int i = 0; i < 16; i++) {
+                float16 s0 = (float16)(0.0f), s1 = s0, s2 = s0, s3 = s0;
+
+                for (int e = begin[i]; e < end[i]; e++) {
+                    const __global float *p = of[i] + at_a[rows_a + 1 + e] * w + c;
+                    const float16 f = (float16)(weight_a[e]);
+
+                    s0 = fma(f, LD16(p), s0);
+                    s1 = fma(f, LD16(p + 16), s1);
+                    s2 = fma(f, LD16(p + 32), s2);
+                    s3 = fma(f, LD16(p + 48), s3);
+                }
+                four[0][i] = s0, four[1][i] = s1, four[2][i] = s2, four[3][i] = s3;
+            }
+            for (int q = 0; q < 4; q++) {
+                turn16(four[q]);
+                for (int i = 0; i < 16; i++) turned[c + 16 * q + i] = four[q][i];
+            }
+        }
+        for (; c < w; c += 16) {
             const int m = min(16, w - c);
 
             for (int i = 0; i < 16; i++) {
@@ -192,7 +214,7 @@ void linmap_turn_lines(__global float *restrict y, const ulong y0, const __globa
             turn16(v);
             for (int i = 0; i < m; i++) turned[c + i] = v[i];
         }
-        for (int c = 0; c < rows_b; c += 16) {
+        for (c = 0; c < rows_b; c += 16) {
             columns(v, turned, at_b, index, weight_b, c, min(16, rows_b - c));
             for (int i = 0; i < n; i++) some_out(y + (ulong)(l + i) * rows_b + c, v[i], rows_b - c < 16 ? rows_b - c : 16);
         }
