@@ -3,6 +3,8 @@
  * gradients by weights of both; many results of few channels are another; and layers whose window is their whole picture or one pixel are plain products. */
 #include "plan/lower_int.h"
 
+#define ANY_OPTIONS "-DPAD=0" /* of kernels to which options mean nothing: those of few_split, and so one program less */
+
 /* LINES and KO as in cl/conv_few_cpu.cl; RESULTS: fewest of few_results; BLOCK: accumulators that fit the registers; NEAR: elements of the planes
  * that are summed together, which stay in the second-level cache */
 enum { LINES = 6144, KO = 128, RESULTS = 8, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
@@ -135,7 +137,7 @@ static bool image_can(const gs_conv *c)
 
 static void weights_launch(gs_plan *p, gs_value *wt, gs_value *w, const int64_t sizes[15])
 {
-    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", "%s", "");
+    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", ANY_OPTIONS);
 
     gs_launch_out(l, wt);
     gs_launch_in(l, w);
@@ -286,7 +288,7 @@ static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x
     gs_launch_cost(l, flops(c),
                    4.0 * c->n * ((double)m.s.planes * c->groups * m.s.rows * m.s.cols + (double)per_few));
 
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_sum", "%s", "");
+    l = gs_launch_new(p, "conv_few_cpu.cl", "few_sum", ANY_OPTIONS);
     gs_launch_out(l, dw);
     gs_launch_in(l, part);
     ints(l, (const int64_t[]){ count, chunks, m.s.planes, m.c, c->kh, c->kw, m.base,
