@@ -32,6 +32,7 @@
 #define ROWS 24 /* 32 KiB of local memory; more rows pack B less often */
 #endif
 #define KC 128
+#define AT_ONCE 16 /* terms between which lines are asked for; not where A is not laid, since pointers to its rows need the registers */
 #define NR 32
 #define MR 12
 
@@ -199,7 +200,8 @@ static inline void join_row(float *t, const __global float *c, const int step, c
 #define ELEMENT(R, r, q) rows[(r) * (LAY ? KC : lda) + (q)]
 #endif
 
-/* R rows of a tile, V vectors of type T wide, into `tile` where they are not stored. */
+/* R rows of a tile, V vectors of type T wide, into `tile` where they are not stored. The next panel's lines are asked for a few at a time: all
+ * at once, they wait for each other. */
 #define BLOCK(R, T, ANY, V)                                                                                            \
     {                                                                                                                  \
         T acc[R][V];                                                                                                   \
@@ -207,14 +209,20 @@ static inline void join_row(float *t, const __global float *c, const int step, c
         UNROLL for (int r = 0; r < R; r++) {                                                                           \
             UNROLL for (int v = 0; v < V; v++) acc[r][v] = (T)(0.0f);                                                  \
         }                                                                                                              \
-        for (int q = 0; q < kn; q++) {                                                                                 \
-            T y[V];                                                                                                    \
+        for (int q0 = 0, q1; q0 < kn; q0 = q1) {                                                                       \
+            const int more = min(asked + part, upto);                                                                  \
                                                                                                                        \
-            UNROLL for (int v = 0; v < V; v++) y[v] = *(const __local T *)(strip + q * NR + 16 * v);                   \
-            UNROLL for (int r = 0; r < R; r++) {                                                                       \
-                const T x = (T)(ELEMENT(R, r, q));                                                                     \
+            ask(next, ldb, asked, more, next_wide);                                                                    \
+            asked = more, q1 = LAY ? min(q0 + AT_ONCE, kn) : kn;                                                       \
+            for (int q = q0; q < q1; q++) {                                                                            \
+                T y[V];                                                                                                \
                                                                                                                        \
-                UNROLL for (int v = 0; v < V; v++) acc[r][v] = fma(x, y[v], acc[r][v]);                                \
+                UNROLL for (int v = 0; v < V; v++) y[v] = *(const __local T *)(strip + q * NR + 16 * v);               \
+                UNROLL for (int r = 0; r < R; r++) {                                                                   \
+                    const T x = (T)(ELEMENT(R, r, q));                                                                 \
+                                                                                                                       \
+                    UNROLL for (int v = 0; v < V; v++) acc[r][v] = fma(x, y[v], acc[r][v]);                            \
+                }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
         STORE(R, T, ANY, V)                                                                                            \
@@ -258,7 +266,8 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
             const int end = min(j + held, j1), next_j = end < j1 ? end : j0, terms = end < j1 ? kn : next_terms;
             const __global float *next = (end < j1 ? b : next_b) + (TB ? (ulong)next_j * ldb : (ulong)next_j);
             const int lines = TB && terms ? min(held, j1 - next_j) : terms; /* of the next panel */
-            const int share = (lines * MR + i1 - i0 - 1) / (i1 - i0);       /* that a tile asks for */
+            const int share = (lines * MR + i1 - i0 - 1) / (i1 - i0), part = LAY ? (share * AT_ONCE + kn - 1) / kn : share; /* of a tile, of AT_ONCE terms */
+            const int next_wide = TB ? terms : min(held, j1 - next_j);
             const int terms_a = end == j1 ? next_terms : 0, share_a = (terms_a * MR + i1 - i0 - 1) / (i1 - i0);
             int asked = 0, asked_a = 0;
 
@@ -273,8 +282,6 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
                 const __global float *rows = a + (ulong)top * lda;
 #endif
 
-                ask(next, ldb, asked, upto, TB ? terms : min(held, j1 - next_j));
-                asked = upto;
                 if (TA) ask(next_a + i0, lda, asked_a, upto_a, i1 - i0);
                 else ask(next_a + (ulong)i * lda, lda, 0, terms_a ? rn : 0, terms_a);
                 asked_a = upto_a;
