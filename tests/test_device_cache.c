@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -248,6 +249,44 @@ static void drivers_with_a_cache_give_no_binaries(void **state)
     free(dir);
 }
 
+static void build_fails(const char *text)
+{
+    gs_device *d;
+    gs_program *p;
+
+    assert_ok(gs_device_open(NULL, &d));
+    assert_fails(gs_program_source(d, "twice.cl", source, "-DADD=8", &p), GS_EIO, text);
+    gs_device_close(d);
+}
+
+/* PoCL would end the process where its compiler's files do not fit. */
+static void a_compiler_without_room_is_not_called(void **state)
+{
+    char *dir = gs_test_tmpdir(), *before = getenv("POCL_CACHE_DIR") ? gs_xstrdup(getenv("POCL_CACHE_DIR")) : NULL;
+    gs_str command = {0};
+    struct rlimit limit;
+
+    (void)state;
+    NEED_DEVICE();
+    if (!pocl) GS_SKIP("not PoCL, and others are not asked");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){200000, limit.rlim_max});
+    build_fails("twice.cl cannot be built: files of this process may have 195.3 KiB at most");
+    setrlimit(RLIMIT_FSIZE, &limit);
+    gs_str_printf(&command, "mount -t tmpfs -o size=300k gesso-test '%s' 2>/dev/null", dir);
+    if (system(command.data) != 0) GS_SKIP("no small disk can be mounted here; the limit of a process was looked at");
+    setenv("POCL_CACHE_DIR", dir, 1);
+    build_fails("name another folder in POCL_CACHE_DIR");
+    if (before) setenv("POCL_CACHE_DIR", before, 1);
+    else unsetenv("POCL_CACHE_DIR");
+    gs_str_free(&command);
+    gs_str_printf(&command, "umount '%s'", dir);
+    assert_int_equal(system(command.data), 0);
+    gs_str_free(&command);
+    free(before);
+    free(dir);
+}
+
 static void an_unusable_cache_is_no_error(void **state)
 {
     FILE *f;
@@ -342,6 +381,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup(binaries_the_driver_refuses_are_rebuilt, empty_cache),
         cmocka_unit_test_setup(processes_share_it, empty_cache),
         cmocka_unit_test_setup(drivers_with_a_cache_give_no_binaries, empty_cache),
+        cmocka_unit_test_setup(a_compiler_without_room_is_not_called, empty_cache),
         cmocka_unit_test_setup(an_unusable_cache_is_no_error, empty_cache),
     };
     gs_device *d;

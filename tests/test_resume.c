@@ -37,7 +37,7 @@ typedef struct job {
     int n_set;
     bool resume;
     int64_t steps;
-    rlim_t file_limit;   /* bytes; 0: none */
+    rlim_t file_limit;   /* bytes, from the second losses on, when samples have been drawn too and all is compiled; 0: none */
     int raise_at, raise; /* the process sends itself this signal at this log line, counted from 1 */
     int raise_twice;
 } job;
@@ -45,13 +45,14 @@ typedef struct job {
 static char *in(const char *dir, const char *name) { return gs_path_join(dir, name); }
 static char *dir_named(const char *name) { return gs_path_join(tmp, name); }
 
-typedef struct watcher { const job *j; int lines; } watcher;
+typedef struct watcher { const job *j; int lines, losses; } watcher;
 
 static void on_line(void *user, const char *text)
 {
     watcher *w = user;
 
-    (void)text;
+    w->losses += strstr(text, "loss") != NULL;
+    if (w->j->file_limit && w->losses == 2) setrlimit(RLIMIT_FSIZE, &(struct rlimit){ w->j->file_limit, RLIM_INFINITY });
     if (++w->lines != w->j->raise_at) return;
     raise(w->j->raise);
     if (w->j->raise_twice) raise(w->j->raise);
@@ -68,7 +69,7 @@ static void on_warning(const char *text, void *user)
 /* In the child: trains, leaves the sentence of a failure in DIR.err, ends with the exit status. */
 static void child(const job *j)
 {
-    watcher w = { j, 0 };
+    watcher w = { .j = j };
     gs_train_opts o = { .config = config,
                         .run = j->dir,
                         .set = j->set,
@@ -82,7 +83,6 @@ static void child(const job *j)
     int null = open("/dev/null", O_WRONLY);
 
     if (null >= 0) dup2(null, STDERR_FILENO); /* compilers of drivers are talkative */
-    if (j->file_limit) setrlimit(RLIMIT_FSIZE, &(struct rlimit){ j->file_limit, RLIM_INFINITY });
     gs_str_printf(&warn, "%s.warn", j->dir);
     gs_log_set(on_warning, warn.data);
     st = gs_train(&o, NULL);

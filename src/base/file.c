@@ -241,7 +241,7 @@ bool gs_disk_free(const char *dir, double *bytes)
 {
     struct statvfs v;
 
-    if (statvfs(dir, &v) != 0) return false;
+    if (statvfs(dir, &v) != 0 || v.f_blocks == 0) return false; /* some network drives tell nothing */
     *bytes = (double)v.f_bavail * (double)v.f_frsize;
     return true;
 }

@@ -1,4 +1,4 @@
-/* Shared by opencl.c (devices, memory, launches), opencl_program.c (building), opencl_pages.c and opencl_gemm.c (CLBlast). */
+/* Shared by opencl.c (devices, memory, launches), opencl_program.c (building), opencl_pocl.c, opencl_pages.c and opencl_gemm.c (CLBlast). */
 #ifndef GS_DEVICE_OPENCL_INT_H
 #define GS_DEVICE_OPENCL_INT_H
 
@@ -64,6 +64,9 @@ void gs__cl_free_kernel(gs_device *d, gs_kernel *k);
 gs_status gs__cl_arg_buffer(gs_kernel *k, int index, gs_buffer *b);
 gs_status gs__cl_arg_value(gs_kernel *k, int index, size_t size, const void *value);
 
+/* opencl_pocl.c: is it PoCL, and has its compiler room for the files of a program? GS_EIO when not; other drivers are not looked at. */
+bool gs__is_pocl(const gs_device *d);
+gs_status gs__pocl_room(const gs_device *d, const char *label);
 /* opencl_pages.c: asks the system for large pages under a new buffer of a CPU device; it may decline ($GESSO_OFF=pages: not
  * asked). What the buffer holds is undefined afterwards. */
 void gs__cl_large_pages(gs_device *d, gs_buffer *b);

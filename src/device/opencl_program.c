@@ -20,7 +20,7 @@ static uint64_t cache_key(const gs_device *d, const gs_str *text, const char *op
  * GESSO_ON=binaries asks all the same: later starts then save the preprocessor, about 25 ms a program. */
 static bool keeps_its_own(const gs_device *d)
 {
-    return strstr(d->info.platform, "Portable Computing Language") && !gs_lists(getenv("GESSO_ON"), "binaries");
+    return gs__is_pocl(d) && !gs_lists(getenv("GESSO_ON"), "binaries");
 }
 
 static cl_program from_cache(gs_cl_device *c, uint64_t key, const char *label, const char *options)
@@ -127,6 +127,7 @@ gs_status gs__cl_build(gs_device *d, const char *label, const char *source, cons
     program = cached ? from_cache(c, key, label, options) : NULL;
     if (!program) {
         how = "built";
+        TRY(gs__pocl_room(d, label));
         TRY(from_source(c, label, &text, options, &program));
         if (cached) to_cache(program, key);
     }
