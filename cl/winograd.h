@@ -42,6 +42,15 @@
 #define ROOT2 1.41421356237309505f
 #define HALF2 0.70710678118654752f
 
+/* Six elements: the first, those of two pairs of opposite points by their even and odd parts e1, o1, e2 and o2, the last. */
+#define SIX(out, o, S, first, last)                                                                   \
+    out[o] = first;                                                                                   \
+    out[o + S] = e1 + o1;                                                                             \
+    out[o + 2 * S] = e1 - o1;                                                                         \
+    out[o + 3 * S] = e2 + o2;                                                                         \
+    out[o + 4 * S] = e2 - o2;                                                                         \
+    out[o + 5 * S] = last;
+
 /* One axis of each transform: `in` and `out` are arrays, the elements S apart. */
 #if K == 2 && F == 4
 #define B_AXIS(out, o, S, in, i, Q)                                                                   \
@@ -97,12 +106,7 @@
         const VEC d0 = in[i], d1 = in[i + Q], d2 = in[i + 2 * Q], d3 = in[i + 3 * Q], d4 = in[i + 4 * Q], d5 = in[i + 5 * Q]; \
         const VEC e1 = d4 - 2.0f * d2, o1 = HALF2 * (d3 - 2.0f * d1), e2 = d4 - 0.5f * d2, o2 = ROOT2 * (d3 - 0.5f * d1);     \
                                                                                                       \
-        out[o] = d0 - 2.5f * d2 + d4;                                                                 \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = d1 - 2.5f * d3 + d5;                                                         \
+        SIX(out, o, S, d0 - 2.5f * d2 + d4, d1 - 2.5f * d3 + d5)                                      \
     }
 #if F == 4
 #define R_AXIS(out, o, S, in, i, Q)                                                                   \
@@ -120,12 +124,7 @@
         const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q], y3 = in[i + 3 * Q];                 \
         const VEC e1 = y0 + 0.5f * y2, o1 = HALF2 * (y1 + 0.5f * y3), e2 = y0 + 2.0f * y2, o2 = ROOT2 * (y1 + 2.0f * y3); \
                                                                                                       \
-        out[o] = y0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = y3;                                                                          \
+        SIX(out, o, S, y0, y3)                                                                        \
     }
 #define G_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
@@ -133,12 +132,7 @@
         const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * g1 * (-2.0f / 3.0f);         \
         const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * g1 * (1.0f / 6.0f);           \
                                                                                                       \
-        out[o] = g0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = g2;                                                                          \
+        SIX(out, o, S, g0, g2)                                                                        \
     }
 #define GT_AXIS(out, o, S, in, i, Q)                                                                  \
     {                                                                                                 \
@@ -164,12 +158,7 @@
         const VEC y0 = in[i], y1 = in[i + Q], y2 = in[i + 2 * Q];                                     \
         const VEC e1 = y0 + 0.5f * y2, o1 = HALF2 * y1, e2 = y0 + 2.0f * y2, o2 = ROOT2 * y1;         \
                                                                                                       \
-        out[o] = y0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = y2;                                                                          \
+        SIX(out, o, S, y0, y2)                                                                        \
     }
 #define G_AXIS(out, o, S, in, i, Q)                                                                   \
     {                                                                                                 \
@@ -177,12 +166,7 @@
         const VEC e1 = (g0 + 0.5f * g2) * (-2.0f / 3.0f), o1 = HALF2 * (g1 + 0.5f * g3) * (-2.0f / 3.0f);                      \
         const VEC e2 = (g0 + 2.0f * g2) * (1.0f / 6.0f), o2 = ROOT2 * (g1 + 2.0f * g3) * (1.0f / 6.0f);                        \
                                                                                                       \
-        out[o] = g0;                                                                                  \
-        out[o + S] = e1 + o1;                                                                         \
-        out[o + 2 * S] = e1 - o1;                                                                     \
-        out[o + 3 * S] = e2 + o2;                                                                     \
-        out[o + 4 * S] = e2 - o2;                                                                     \
-        out[o + 5 * S] = g3;                                                                          \
+        SIX(out, o, S, g0, g3)                                                                        \
     }
 #define GT_AXIS(out, o, S, in, i, Q)                                                                  \
     {                                                                                                 \
