@@ -753,6 +753,45 @@ static void numbers_are_arguments(void **state)
     gs_graph_free(g);
 }
 
+/* A tensor that is read at many places counts once for each of them: kernels have room for so many reads only. By themselves, before sums and along rows. */
+static void many_places_of_a_tensor(void **state)
+{
+    enum { ROWS = 64, LENGTH = 16, RESULTS = 6, EACH = 11 };
+
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        gs_graph *g = gs_graph_new();
+        const gs_compile_opts o = { .off = "" };
+        gs_node *x = graph_fed(g, GS_SHAPE(ROWS, LENGTH + RESULTS * EACH)), *total = gs_sum(gs_slice(x, 1, 0, LENGTH), GS_AXIS(1), true);
+        const int64_t count = RESULTS * ROWS * (kind == 1 ? 1 : LENGTH);
+        float *fed = graph_feed(g, 0), *got = gs_xalloc((size_t)count * sizeof *got), *at = got;
+        gs_store *s;
+        gs_plan *p;
+
+        for (int k = 0; k < RESULTS; k++) {
+            gs_node *y = gs_slice(x, 1, k * EACH, LENGTH);
+            char name[8];
+
+            for (int i = 1; i < EACH; i++) y = gs_add(y, gs_square(gs_slice(x, 1, k * EACH + i, LENGTH)));
+            if (kind == 1) y = gs_sum(y, GS_AXIS(1), false);
+            if (kind == 2) y = gs_mul(y, total);
+            snprintf(name, sizeof name, "y%d", k);
+            gs_output(g, name, y);
+        }
+        ok(gs_store_new(device, 7, &s));
+        ok(gs_compile(g, device, s, &o, &p));
+        ok(gs_plan_feed(p, "in0", fed));
+        ok(gs_plan_run(p, 1, 0));
+        for (int k = 0; k < RESULTS; k++, at += count / RESULTS) ok(gs_plan_fetch(p, g->outputs[k].name, at));
+        graph_near_reference(g, got, 2e-6, 0.0, "many places");
+        gs_plan_free(p);
+        gs_store_free(s);
+        gs_graph_free(g);
+        free(fed);
+        free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest values[] = { /* these look at numbers */
@@ -761,7 +800,7 @@ int main(void)
         cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
-        cmocka_unit_test(numbers_within_sums),
+        cmocka_unit_test(numbers_within_sums), cmocka_unit_test(many_places_of_a_tensor),
     };
     const struct CMUnitTest plans[] = {
         cmocka_unit_test(equals_reference), cmocka_unit_test(signs_come_from_results),

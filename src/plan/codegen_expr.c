@@ -244,14 +244,6 @@ void gs__gen_decode(gs_gen *g, gs_str *s, const char *from, const int *dims, int
 
 /* ---- statements ---- */
 
-static bool same_map(const gs_vmap *a, const gs_vmap *b)
-{
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dim[i] != b->dim[i] || a->start[i] != b->start[i]) return false;
-    return true;
-}
-
 void gs__gen_remember(gs_gen *g, const gs_node *n, int var)
 {
     gs_memo e = { n, gs__vmap_identity(n->shape.rank), var };
@@ -318,7 +310,7 @@ int gs__gen_emit(gs_gen *g, gs_str *s, gs_node *n, const gs_vmap *m, bool top)
     int var[4];
 
     for (int i = 0; i < g->n_memo; i++)
-        if (g->memo[i].node == n && same_map(&g->memo[i].map, m)) return g->memo[i].var;
+        if (g->memo[i].node == n && gs__vmap_equal(&g->memo[i].map, m)) return g->memo[i].var;
     if (!top && of_row(g, n)) {
         e.var = gs__rows_read(g, s, n);
         GS_PUSH(g->memo, g->n_memo, g->cap_memo, e);

@@ -35,6 +35,14 @@ bool gs__vmap_is_identity(const gs_vmap *m)
     return true;
 }
 
+bool gs__vmap_equal(const gs_vmap *a, const gs_vmap *b)
+{
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dim[i] != b->dim[i] || a->start[i] != b->start[i]) return false;
+    return true;
+}
+
 void gs__walk_leaves(gs_plan *p, gs_node *n, const gs_vmap *m, bool top, gs_leaf_fn *fn, void *user)
 {
     const gs_node_kind kind = gs__kind(n);

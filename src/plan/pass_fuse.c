@@ -182,20 +182,18 @@ static void choose_roots(gs_plan *p)
 
 /* ---- units ---- */
 
-typedef struct leafset { gs_plan *p; gs_node *leaf[256]; bool identity[256]; int n; } leafset;
-
-static void leafset_add(leafset *s, gs_node *leaf, bool identity)
-{
-    for (int i = 0; i < s->n; i++)
-        if (s->leaf[i] == leaf && s->identity[i] == identity) return;
-    assert(s->n < (int)GS_COUNT(s->leaf));
-    s->leaf[s->n] = leaf;
-    s->identity[s->n++] = identity;
-}
+/* Distinct reads: a tensor counts for each map through which it is read. */
+typedef struct leafset { gs_plan *p; gs_node *leaf[256]; gs_vmap map[256]; int n; } leafset;
 
 static void add_leaf(void *user, gs_node *leaf, const gs_vmap *m)
 {
-    leafset_add(user, leaf, gs__vmap_is_identity(m));
+    leafset *s = user;
+
+    for (int i = 0; i < s->n; i++)
+        if (s->leaf[i] == leaf && gs__vmap_equal(&s->map[i], m)) return;
+    assert(s->n < (int)GS_COUNT(s->leaf));
+    s->leaf[s->n] = leaf;
+    s->map[s->n++] = *m;
 }
 
 static gs_unit *unit_new(gs_plan *p, gs_unit_kind kind)
@@ -233,7 +231,7 @@ static int leaves_with(gs_plan *p, gs_unit *u, const leafset *s)
 
     if (u->kind == GS_U_KERNEL || u->n_leaves + s->n <= MAX_LEAVES) return u->n_leaves + s->n; /* a bound that will do */
     gs__unit_leaves(p, u, add_leaf, &mine);
-    for (int i = 0; i < s->n; i++) leafset_add(&mine, s->leaf[i], s->identity[i]);
+    for (int i = 0; i < s->n; i++) add_leaf(&mine, s->leaf[i], &s->map[i]);
     return mine.n;
 }
 
@@ -259,7 +257,7 @@ static bool may_join(gs_plan *p, gs_unit *c, const leafset *s, bool reads_c)
 
         if (!u) continue;
         if (u == c) {
-            if (!reads_c || !s->identity[i] || gs__kind(s->leaf[i]) == GS_NK_RESHAPE) return false;
+            if (!reads_c || !gs__vmap_is_identity(&s->map[i]) || gs__kind(s->leaf[i]) == GS_NK_RESHAPE) return false;
         } else if (gs__bit(u->ancestors, c->id)) {
             return false;
         }
@@ -286,7 +284,7 @@ static gs_unit *unit_for_expr(gs_plan *p, gs_node *n, const leafset *s)
     for (int i = 0; i < s->n; i++) { /* units that make an operand */
         gs_unit *u = gs__leaf_unit(p, s->leaf[i]);
 
-        if (!u || (u->kind == GS_U_KERNEL && !gs__epilogue_fits(p, u->roots[0], n)) || !s->identity[i] || !gs_shape_equal(u->shape, n->shape)) continue;
+        if (!u || (u->kind == GS_U_KERNEL && !gs__epilogue_fits(p, u->roots[0], n)) || !gs__vmap_is_identity(&s->map[i]) || !gs_shape_equal(u->shape, n->shape)) continue;
         if ((!best || u->last_order > best->last_order) && may_join(p, u, s, true)) best = u;
     }
     if (best) return best;

@@ -102,7 +102,7 @@ typedef struct walk {
     gs_unit *more;             /* joins */
     bool small;                /* the root that is walked has one value a row */
     bool ok;
-    gs_node *leaf[2 * GS_ROWS_MAX + 32]; bool small_read[2 * GS_ROWS_MAX + 32]; int n; /* distinct */
+    gs_node *leaf[2 * GS_ROWS_MAX + 32]; gs_vmap map[2 * GS_ROWS_MAX + 32]; bool small_read[2 * GS_ROWS_MAX + 32]; int n; /* distinct */
     gs_node *wide[2 * GS_ROWS_MAX + 32]; int n_wide; /* tensors as long as all rows that go along with them, distinct */
 } walk;
 
@@ -136,12 +136,13 @@ static void look(void *user, gs_node *leaf, const gs_vmap *m)
     if (u && (u == w->more || is_member(w->g, u)) && !in_row(w->g, leaf, m, w->small)) w->ok = false;
     if (gs_shape_equal(leaf->shape, w->g->whole) && gs__vmap_is_identity(m)) add_wide(w, leaf);
     for (int i = 0; i < w->n; i++)
-        if (w->leaf[i] == leaf && w->small_read[i] == w->small) return;
+        if (w->leaf[i] == leaf && w->small_read[i] == w->small && gs__vmap_equal(&w->map[i], m)) return;
     if (w->n == (int)GS_COUNT(w->leaf)) {
         w->ok = false;
         return;
     }
     w->leaf[w->n] = leaf;
+    w->map[w->n] = *m;
     w->small_read[w->n++] = w->small;
 }
 

@@ -162,8 +162,9 @@ typedef struct gs_vmap { int rank; int dim[GS_MAX_DIMS]; int64_t start[GS_MAX_DI
 gs_vmap gs__vmap_identity(int rank);
 /* The map of the input of a view node, from the view's own. */
 gs_vmap gs__vmap_view(const gs_node *view, const gs_vmap *m);
-/* Is reading through m, over an iteration of `shape`, the same as reading element by element? */
+/* Is reading through m the same as reading element by element? */
 bool gs__vmap_is_identity(const gs_vmap *m);
+bool gs__vmap_equal(const gs_vmap *a, const gs_vmap *b);
 
 /* Calls fn for every leaf (a node with a value: source, root, or reshape of one) that the expression of n reads. Does not enter n's own
  * operands when they are roots. */
