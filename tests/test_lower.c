@@ -473,6 +473,40 @@ static void sums_of_columns(void **state)
             }
 }
 
+/* Sums begin at 0, so those of nothing but -0 are 0, as in PyTorch: along rows (whole vectors and not, added up one by one, 16 at a time and in segments, beside
+ * what is made of them in one launch) and columns. */
+static void sums_of_negative_zeros(void **state)
+{
+    static const struct { gs_shape shape; unsigned axes; } t[] = {
+        { { 2, { 3, 16 } }, GS_AXIS(1) },    { { 2, { 3, 15 } }, GS_AXIS(1) },      { { 2, { 1001, 16 } }, GS_AXIS(1) }, { { 2, { 1001, 128 } }, GS_AXIS(1) },
+        { { 2, { 1001, 512 } }, GS_AXIS(1) }, { { 1, { 1 << 16 } }, GS_AXIS(0) },   { { 3, { 64, 4, 64 } }, GS_AXIS(0) | GS_AXIS(2) },
+        { { 2, { 9, 70 } }, GS_AXIS(0) },    { { 2, { 1001, 70 } }, GS_AXIS(0) },   { { 2, { 16, 2048 } }, GS_AXIS(0) },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < GS_COUNT(t); i++)
+        for (int beside = 0; beside < 2; beside++) {
+            gs_graph *g = gs_graph_new();
+            gs_node *x = input(g, t[i].shape, GS_F32), *s = gs_sum(x, t[i].axes, true);
+            const int64_t count = gs_shape_count(t[i].shape), sums = gs_shape_count(s->shape);
+            float *f = gs_xalloc(4 * (size_t)count);
+            gs_plan *p;
+
+            for (int64_t k = 0; k < count; k++) f[k] = -0.0f;
+            gs_output(g, "s", s);
+            if (beside) gs_output(g, "y", gs_sub(x, s));
+            assert_ok(gs_compile(g, device, NULL, NULL, &p));
+            assert_ok(gs_plan_feed(p, "x0", f));
+            assert_ok(gs_plan_run(p, 1, 0));
+            assert_ok(gs_plan_fetch(p, "s", f));
+            for (int64_t k = 0; k < sums; k++)
+                if (f[k] != 0.0f || signbit(f[k])) fail_msg("case %d%s: sum %d is %g", (int)i, beside ? ", beside others" : "", (int)k, (double)f[k]);
+            gs_plan_free(p);
+            gs_graph_free(g);
+            free(f);
+        }
+}
+
 static void index_lists(void **state)
 {
     static const int e[] = { 1, 63, 200, 4100 }, v[] = { 2, 7, 300 };
@@ -615,6 +649,7 @@ static void forms_for_gpus(void **state)
     const bool was = device->info.local_is_global;
 
     device->info.local_is_global = false;
+    sums_of_negative_zeros(state);
     index_lists(state);
     separable_maps(state);
     winograd_cases(5);
@@ -640,6 +675,7 @@ int main(void)
         cmocka_unit_test(lines),
         cmocka_unit_test(short_rows),
         cmocka_unit_test(sums_of_columns),
+        cmocka_unit_test(sums_of_negative_zeros),
         cmocka_unit_test(index_lists),
         cmocka_unit_test(separable_maps),
         cmocka_unit_test(pooling),

@@ -470,12 +470,52 @@ static void first_element(void **state)
     }
 }
 
+/* The largest of a row that holds a NaN: the row's first element stays, a NaN behind it is passed over, as the op says. */
+static void largest_beside_nan(void **state)
+{
+    static const int lengths[] = { 2, 16, 17, 130, 300 };
+    const int64_t rows = 5 * enough();
+
+    (void)state;
+    if (no_rows()) GS_SKIP("the device takes no forms for CPUs");
+    for (size_t i = 0; i < GS_COUNT(lengths); i++) {
+        gs_graph *g = gs_graph_new();
+        const int n = lengths[i];
+        const gs_compile_opts o = { .off = "" };
+        gs_node *x = graph_fed(g, GS_SHAPE(rows, n)), *m = gs_max(x, 1, true);
+        float *fed = graph_feed(g, 0), *got = gs_xalloc((size_t)rows * sizeof *got);
+        gs_plan *p;
+        char *text;
+
+        for (int r = 0; r < rows; r++) fed[r * n + r * 7 % n] = NAN; /* the first of a row, the last, any other */
+        gs_output(g, "m", m);
+        gs_output(g, "y", gs_exp(gs_sub(x, m)));
+        assert_ok(gs_compile(g, device, NULL, &o, &p));
+        text = gs_plan_text(p);
+        assert_int_equal(launches(text, true), 1);
+        free(text);
+        assert_ok(gs_plan_feed(p, "in0", fed));
+        assert_ok(gs_plan_run(p, 1, 0));
+        assert_ok(gs_plan_fetch(p, "m", got));
+        for (int r = 0; r < rows; r++) {
+            float want = fed[r * n];
+
+            for (int k = 1; k < n; k++) want = fed[r * n + k] > want ? fed[r * n + k] : want;
+            if (isnan(want) ? !isnan(got[r]) : got[r] != want) fail_msg("row %d of %d: %g, not %g", r, n, (double)got[r], (double)want);
+        }
+        gs_plan_free(p);
+        gs_graph_free(g);
+        free(fed);
+        free(got);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(forward),         cmocka_unit_test(more_dims), cmocka_unit_test(gradients), cmocka_unit_test(columns_forward),
         cmocka_unit_test(columns_gradients), cmocka_unit_test(what_fits), cmocka_unit_test(in_place),  cmocka_unit_test(any_length),
-        cmocka_unit_test(many_rows),       cmocka_unit_test(first_element),
+        cmocka_unit_test(many_rows),       cmocka_unit_test(first_element), cmocka_unit_test(largest_beside_nan),
     };
 
     return cmocka_run_group_tests_name("rows", tests, open_for_rows, close_device);

@@ -261,7 +261,7 @@ void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
             continue;
         }
         gs_str_printf(s, "    const float8 e%d = a%d_0.lo + a%d_0.hi;\n    const float4 f%d = e%d.lo + e%d.hi;\n", k, k, k, k, k, k);
-        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w);\n", k, k, k, k, k);
+        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w) + 0.0f;\n", k, k, k, k, k); /* of -0 alone it is 0 */
     }
 }
 
@@ -292,7 +292,7 @@ static void total16(gs_str *s, int k)
         gs_str_printf(s, pick[0], x, y);
         gs_str_printf(s, ") + (float16)(");
         gs_str_printf(s, pick[1], x, y);
-        gs_str_printf(s, ");\n");
+        gs_str_printf(s, i < 2 ? ");\n" : ") + 0.0f;\n");
     }
 }
 
