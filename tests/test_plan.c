@@ -448,6 +448,33 @@ static void equal_nodes_are_computed_once(void **state)
     gs_device_close(null);
 }
 
+/* Nor does it matter what lies between the members of a shape. */
+static void equal_shapes_are_equal(void **state)
+{
+    gs_device *null;
+    gs_graph *g = gs_graph_new();
+    const gs_compile_opts o = { .dry_run = true };
+    gs_node *x = gs_input(g, "x", GS_SHAPE(5, 7), GS_F32);
+    gs_plan *p;
+
+    (void)state;
+    ok(gs_device_open("null", &null));
+    for (int k = 0; k < 2; k++) {
+        gs_shape s;
+
+        memset(&s, k ? 0x55 : 0xaa, sizeof s);
+        s.rank = 1;
+        memset(s.dim, 0, sizeof s.dim);
+        s.dim[0] = 35;
+        gs_output(g, k ? "b" : "a", gs_tanh(gs_reshape(x, s)));
+    }
+    ok(gs_compile(g, null, NULL, &o, &p));
+    assert_int_equal(gs_plan_get_stats(p).launches, 1);
+    gs_plan_free(p);
+    gs_graph_free(g);
+    gs_device_close(null);
+}
+
 static gs_value *root_of(gs_value *v)
 {
     while (v->same_as) v = v->same_as;
@@ -504,6 +531,29 @@ static void what_cannot_fit_is_refused(void **state)
     assert_non_null(strstr(gs_last_error(), "in one piece"));
     gs_graph_free(g);
     gs_device_close(null);
+}
+
+/* Kernels index with 32 bits, and their last group goes beyond the end of a tensor. */
+static void the_largest_tensor(void **state)
+{
+    static const int64_t count[] = { (1ll << 31) - 8192, (1ll << 31) - 8191, (1ll << 31) - 1 };
+    const gs_compile_opts o = { .dry_run = true };
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        gs_device *null;
+        gs_graph *g = gs_graph_new();
+        gs_plan *p;
+
+        ok(gs_device_open("null", &null));
+        null->info.memory = null->info.max_alloc = (size_t)1 << 40;
+        gs_output(g, "y", gs_exp(gs_input(g, "x", GS_SHAPE(count[i]), GS_F32)));
+        assert_int_equal(gs_compile(g, null, NULL, &o, &p), i ? GS_ELIMIT : GS_OK);
+        if (i) assert_non_null(strstr(gs_last_error(), "32 bits"));
+        gs_plan_free(p);
+        gs_graph_free(g);
+        gs_device_close(null);
+    }
 }
 
 /* The old value of a variable is read by everything that was built on it, however late, although the new one is written in place. */
@@ -753,6 +803,45 @@ static void numbers_are_arguments(void **state)
     gs_graph_free(g);
 }
 
+/* Numbers join where that changes their rounding alone: not where the joined one leaves what floats can hold. */
+static void factors_beyond_floats(void **state)
+{
+    static const double values[] = { 1e-38, 1e-25, 1e-5, 1.0, 1e20, 1e38 };
+    enum { N = GS_COUNT(values), KINDS = 4 };
+
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        gs_graph *g = gs_graph_new();
+        gs_node *x = gs_input(g, "x", GS_SHAPE(N), GS_F32), *y;
+        gs_store *s;
+        gs_plan *p;
+        float fed[N], got[N];
+
+        for (int i = 0; i < N; i++) fed[i] = (float)values[i];
+        switch (kind) {
+        case 0: y = gs_div(x, gs_full(g, GS_SHAPE(N), 1e-40)); break;
+        case 1: y = gs_div(x, gs_full(g, GS_SHAPE(N), 3e38)); break;
+        case 2: y = gs_scale(gs_scale(x, 1e25), 1e25); break;
+        default: y = gs_scale(gs_scale(x, 1e-20), 1e-20); break;
+        }
+        gs_output(g, "y", y);
+        ok(gs_store_new(device, 7, &s));
+        ok(gs_compile(g, device, s, NULL, &p));
+        ok(gs_plan_feed(p, "x", fed));
+        ok(gs_plan_run(p, 1, 0));
+        ok(gs_plan_fetch(p, "y", got));
+        for (int i = 0; i < N; i++) {
+            const double want = kind == 0 ? fed[i] / 1e-40 : kind == 1 ? fed[i] / 3e38 : kind == 2 ? fed[i] * 1e50 : fed[i] * 1e-40;
+
+            if (want < 1e-37 || want > 1e38) continue; /* no float, or not of full precision */
+            if (!(fabs(got[i] - want) <= 1e-4 * want)) fail_msg("kind %d of %g: %g, not %g", kind, values[i], (double)got[i], want); /* 1e-40 has few bits */
+        }
+        gs_plan_free(p);
+        gs_store_free(s);
+        gs_graph_free(g);
+    }
+}
+
 /* A tensor that is read at many places counts once for each of them: kernels have room for so many reads only. By themselves, before sums and along rows. */
 static void many_places_of_a_tensor(void **state)
 {
@@ -801,14 +890,15 @@ int main(void)
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
         cmocka_unit_test(numbers_within_sums), cmocka_unit_test(many_places_of_a_tensor),
+        cmocka_unit_test(factors_beyond_floats),
     };
     const struct CMUnitTest plans[] = {
         cmocka_unit_test(equals_reference), cmocka_unit_test(signs_come_from_results),
         cmocka_unit_test(passes_change_nothing),
         cmocka_unit_test(each_pass_wins),
-        cmocka_unit_test(equal_nodes_are_computed_once),
+        cmocka_unit_test(equal_nodes_are_computed_once), cmocka_unit_test(equal_shapes_are_equal),
         cmocka_unit_test(lifetimes_do_not_overlap),
-        cmocka_unit_test(what_cannot_fit_is_refused),
+        cmocka_unit_test(what_cannot_fit_is_refused), cmocka_unit_test(the_largest_tensor),
         cmocka_unit_test(dry_plans_only_tell),
         cmocka_unit_test(a_refused_graph_leaves_the_store),
     };

@@ -112,6 +112,9 @@ static gs_status lower_with_end(gs_plan *p, gs_unit *u)
     return st;
 }
 
+/* Elements of a tensor: kernels index with 32 bits, and the items of the last group, or the last block of one, go beyond the end. */
+#define MOST_ELEMENTS (INT32_MAX - 8191)
+
 /* Only what leaves its unit is stored; a hard root that only its own unit reads is needed when an op or a reshape reads it. */
 gs_status gs__pass_lower(gs_plan *p)
 {
@@ -120,7 +123,7 @@ gs_status gs__pass_lower(gs_plan *p)
     for (int i = 0; i < p->n_order; i++) {
         gs_node *n = p->order[i];
 
-        if (gs_shape_count(n->shape) > INT32_MAX)
+        if (gs_shape_count(n->shape) > MOST_ELEMENTS)
             return gs_fail(GS_ELIMIT, "%s: %s: a tensor of %lld elements; kernels index with 32 bits: use a smaller batch or size",
                            n->scope, n->op->name, (long long)gs_shape_count(n->shape));
         if (gs__kind(n) == GS_NK_SOURCE) make_source_value(p, n);

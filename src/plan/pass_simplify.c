@@ -43,12 +43,18 @@ static gs_node *make_full(const gs_node *like, double value)
     return gs__node(like->graph, &gs_op_full, NULL, 0, &a);
 }
 
+/* Do floats hold the factor with all their bits? Where they do not, two factors stay two: each by itself may suit what it is applied to. */
+static bool is_factor(double a)
+{
+    return a == 0.0 || isnormal((float)a);
+}
+
 static gs_node *make_affine(gs_node *x, double a, double b)
 {
     gs_attr at = { .f = { a, b } };
 
     if (a == 1.0 && b == 0.0) return x;
-    if (GS_IS(x, affine)) { /* a (a' x + b') + b */
+    if (GS_IS(x, affine) && is_factor(a * x->attr.f[0])) { /* a (a' x + b') + b */
         at.f[0] = a * x->attr.f[0];
         at.f[1] = a * x->attr.f[1] + b;
         x = x->in[0];
@@ -224,7 +230,7 @@ static gs_node *identity(const gs_node *n, gs_node **in)
     }
     if (GS_IS(n, div)) {
         if (is_full(in[0], &a) && is_full(in[1], &b) && b != 0.0) return make_full(n, a / b);
-        if (is_full(in[1], &b) && b != 0.0) return make_affine(in[0], 1.0 / b, 0.0);
+        if (is_full(in[1], &b) && b != 0.0 && is_factor(1.0 / b)) return make_affine(in[0], 1.0 / b, 0.0);
     }
     if (GS_IS(n, square) && is_full(in[0], &a)) return make_full(n, a * a);
     return NULL;
@@ -239,7 +245,8 @@ static uint64_t node_hash(const gs_node *n)
     for (int i = 0; i < n->n_in; i++) h = gs_hash64(&n->in[i]->id, sizeof n->in[i]->id, h);
     h = gs_hash64(n->attr.f, sizeof n->attr.f, h);
     h = gs_hash64(n->attr.i, sizeof n->attr.i, h);
-    return gs_hash64(&n->shape, sizeof n->shape, h);
+    h = gs_hash64(&n->shape.rank, sizeof n->shape.rank, h); /* not the struct: there may be anything between its members */
+    return gs_hash64(n->shape.dim, sizeof n->shape.dim, h);
 }
 
 static bool node_equal(const gs_node *a, const gs_node *b)
