@@ -41,23 +41,41 @@ static inline float16 lanes(const __global float *row, const int q, const int n)
     return gs_load16(0, row + q);
 }
 
+/* Lane i: the sum of the lanes of s[16 i .. 16 i + 15]. */
+static inline float16 sums_of_16(const __local float *s)
+{
+    float16 v[16];
+
+    UNROLL for (int i = 0; i < 16; i++) v[i] = gs_load16(i, s);
+    UNROLL for (int i = 0; i < 8; i++) v[i] = LOW(v[i], v[i + 8]) + HIGH(v[i], v[i + 8]);
+    UNROLL for (int i = 0; i < 4; i++) v[i] = LOW(v[i], v[i + 4]) + HIGH(v[i], v[i + 4]);
+    UNROLL for (int i = 0; i < 2; i++) v[i] = LOW(v[i], v[i + 2]) + HIGH(v[i], v[i + 2]);
+    return LOW(v[0], v[1]) + HIGH(v[0], v[1]);
+}
+
 #define LANE (int16)(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 
 /* wt (groups, blocks, ki, o, nj): the weights of one source row together, in blocks of nj columns: wt[g][b][t][o][j] =
  * w[base + g sg + o so + c sc + i si + jx sj] with i = t sh + r, b nj + j = (r c_count + c) kw + jx; zeros for i >= kh and for columns
- * past the last. One item an element. */
-__kernel void few_weights(__global float *wt, const ulong wt0, const __global float *w, const ulong w0, const int count,
+ * past the last. One item a row of nj. */
+__kernel void few_weights(__global float *wt, const ulong wt0, const __global float *w, const ulong w0, const int items,
                           const int nj, const int blocks, const int o_count, const int ki, const int c_count, const int kh, const int kw, const int sh,
                           const int base, const int sg, const int so, const int sc, const int si, const int sj)
 {
-    const int at = get_global_id(0);
-    int j, o, t, g, jx, c, i;
+    const int at = get_global_id(0), o = at % o_count, t = at / o_count % ki, block = at / o_count / ki % blocks, g = at / o_count / ki / blocks;
+    int jx = block * nj % kw, c = block * nj / kw % c_count, r = block * nj / kw / c_count;
 
-    if (at >= count) return;
-    o = at / nj % o_count, t = at / nj / o_count % ki, g = at / nj / o_count / ki / blocks;
-    j = at / nj / o_count / ki % blocks * nj + at % nj;
-    jx = j % kw, c = j / kw % c_count, i = t * sh + j / kw / c_count;
-    wt[wt0 + at] = j / kw / c_count < sh && i < kh ? w[w0 + base + (ulong)g * sg + (ulong)o * so + (ulong)c * sc + i * si + jx * sj] : 0.0f;
+    if (at >= items) return;
+    wt += wt0 + (ulong)at * nj;
+    w += w0 + base + (ulong)g * sg + (ulong)o * so;
+    for (int j = 0; j < nj; j++) {
+        const int i = t * sh + r;
+
+        wt[j] = r < sh && i < kh ? w[(ulong)c * sc + i * si + jx * sj] : 0.0f;
+        if (++jx < kw) continue;
+        jx = 0;
+        if (++c == c_count) c = 0, r++;
+    }
 }
 
 /* The gradient by a picture of few channels, and by the same sums the few results of a stride-1 convolution:
@@ -177,34 +195,61 @@ static inline float edge(const __global float *x, const int i, const int n)
     return s >= 0 && s < n ? x[s] : 0.0f;
 }
 
-/* few (planes, sw, rows, length): planes of h x v with room around them, every sw-th column together, so that a row of windows is a row of
- * memory: few[plane][f][i][q] = x[plane][i - top][q sw + f - left], zeros outside where PAD is 0. One item a row. */
-__kernel void few_split(__global float *restrict few, const ulong few0, const __global float *restrict x, const ulong x0, const int items, const int sw,
-                        const int rows, const int length, const int h, const int v, const int top, const int left)
-{
-    const int at = get_global_id(0);
-    int i, f, from, first, end;
+#define STAGE 4096 /* floats of lines with room around them, beyond which lie what vectors read too far */
 
-    if (at >= items) return;
-    i = at % rows - top, f = at / rows % sw;
-    few += few0 + (ulong)at * length;
-    from = source_of(i, h);
-    if (from < 0 || from >= h) {
-        for (int q = 0; q < length; q++) few[q] = 0.0f;
-        return;
+/* Every other element of 32 */
+#define EVEN(a, b) (float16)((a).even, (b).even)
+#define ODD(a, b) (float16)((a).odd, (b).odd)
+
+/* few (planes, sw, rows, length): planes of h x v with room around them, every sw-th column together, so that a row of windows is a row of
+ * memory: few[plane][f][i][q] = x[plane][i - top][q sw + f - left], zeros outside where PAD is 0. Group: `chunk` of the planes' rows; as many as the stage
+ * holds are laid there with what lies around them before the first is dealt out, for a load of what several stores left waits for them. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void few_split(__global float *few, const ulong few0, const __global float *x, const ulong x0, const int all, const int chunk, const int sw,
+               const int rows, const int length, const int h, const int v, const int top, const int left)
+{
+    __local float stage[STAGE + 32] __attribute__((aligned(64)));
+    const int first = (int)get_group_id(0) * chunk, end = min(first + chunk, all), most = STAGE / sw;
+
+    few += few0, x += x0;
+    for (int q0 = 0; q0 < length; q0 += most) {
+        const int n = min(most, length - q0), wide = n * sw, from = q0 * sw - left, at_once = STAGE / wide; /* columns of a phase, of all */
+        const int before = clamp(-from, 0, wide), inside = clamp(v - from, before, wide);
+
+        for (int at0 = first; at0 < end; at0 += at_once) {
+            const int at1 = min(at0 + at_once, end);
+            __local float *s = stage;
+
+            for (int at = at0; at < at1; at++, s += wide) {
+                const int row = source_of(at % rows - top, h);
+                const __global float *line = x + ((ulong)(at / rows) * h + row) * v;
+                int i = 0;
+
+                if (row < 0 || row >= h) {
+                    for (; i < wide; i += 16) gs_store16((float16)(0.0f), 0, s + i); /* what lies behind is written next */
+                    continue;
+                }
+                for (; i < before; i++) s[i] = edge(line, from + i, v);
+                for (; i + 16 <= inside; i += 16) gs_store16(gs_load16(0, line + from + i), 0, s + i);
+                for (; i < inside; i++) s[i] = line[from + i];
+                for (; i < wide; i++) s[i] = edge(line, from + i, v);
+            }
+            s = stage;
+            for (int at = at0; at < at1; at++, s += wide) {
+                __global float *d = few + ((ulong)(at / rows) * sw * rows + at % rows) * length + q0;
+
+                for (int f = 0; f < (sw == 2 ? 0 : sw); f++)
+                    for (int q = 0; q < n; q++) d[(ulong)f * rows * length + q] = s[q * sw + f];
+                for (int qb = 0; sw == 2 && qb < n; qb += 16) {
+                    const int q = min(qb, max(n - 16, 0));
+                    const float16 a = gs_load16(0, s + 2 * q), b = gs_load16(1, s + 2 * q);
+
+                    some_out(d + q, EVEN(a, b), min(n, 16));
+                    some_out(d + (ulong)rows * length + q, ODD(a, b), min(n, 16));
+                }
+            }
+        }
     }
-    x += x0 + ((ulong)(at / rows / sw) * h + from) * v;
-    first = min(length, f < left ? (left - f + sw - 1) / sw : 0), end = max(first, min(length, (v + left + sw - 1 - f) / sw));
-    for (int q = 0; q < first; q++) few[q] = edge(x, q * sw + f - left, v);
-    x += f - left;
-    if (sw == 1)
-        for (int q = first; q < end; q++) few[q] = x[q];
-    else if (sw == 2)
-        for (int q = first; q < end; q++) few[q] = x[2 * q];
-    else
-        for (int q = first; q < end; q++) few[q] = x[q * sw];
-    x -= f - left;
-    for (int q = end; q < length; q++) few[q] = edge(x, q * sw + f - left, v);
 }
 
 /* Many results of a picture of few channels:
@@ -212,17 +257,18 @@ __kernel void few_split(__global float *restrict few, const ulong few0, const __
  *   y[n,m,p,q] = sum over t of wt[m / NO][t][m % NO] few[n, c, j % sw, p sh + i, q + j / sw],   t = (c, i, j)
  *
  * few as few_split leaves it, wt as few_weights does. Group (rows, n, g): `chunk` rows p. NO results of 32 pixels at a time, neighbours or with
- * -DROWS=1 16 of two rows; the last overlap the ones before. t ascends, below KO. */
+ * -DROWS=1 16 of two rows; the last overlap the ones before. t ascends, below TERMS. */
 #ifndef ROWS
 #define ROWS 0
 #endif
+#define TERMS 192
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void few_results(__global float *y, const ulong y0, const __global float *few, const ulong few0, const __global float *wt, const ulong wt0,
                  const int chunk, const int m_count, const int p_count, const int q_count, const int c_count, const int kh, const int sh,
                  const int f_rows, const int length, const int n_few, const int blocks)
 {
-    __local int term_at[KO];
+    __local int term_at[TERMS];
     const int n = get_group_id(1), g = get_group_id(2), terms = c_count * kh * KW;
     const int first = (int)get_group_id(0) * chunk, end = min(first + chunk, p_count), step = ROWS ? 16 : 32;
 
@@ -264,16 +310,22 @@ void few_results(__global float *y, const ulong y0, const __global float *few, c
 
 /* The gradient by weights of which one side has few channels:
  *
- *   part[chunk][m][t][lane] = sum over n,p and q = lane (mod 16) of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
+ *   part[chunk][m][t] = sum over n,p,q of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
  *
  * few as few_split leaves it. Group (chunk, g): `chunk_rows` of all rows p of all pictures; for NO planes of `many` by NI rows of taps of KW at a
- * time, whose NO NI KW accumulators stay in registers but for the end of every KO terms. few_sum adds chunks and lanes. -DTAIL=0: rows are whole vectors. */
+ * time, whose NO NI KW accumulators, a lane for every q = lane (mod 16), stay in registers but for the end of every KO terms. At the end lanes are added, halves of
+ * two vectors at a time. few_sum adds chunks. -DTAIL=0: rows are whole vectors. -DONE=1: rows are one whole vector; the next picture's planes, so short that nobody
+ * foresees them, are asked for. */
 #ifndef NI
 #define NI 2
 #endif
 #ifndef TAIL
 #define TAIL 1
 #endif
+#ifndef ONE
+#define ONE 0
+#endif
+#define SUMS ((NO * NI * KW + 15) / 16 * 16)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void few_weights_grad(__global float *part, const ulong part0, const __global float *many, const ulong many0,
@@ -282,17 +334,20 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
                       const int high, const int wide, const int c_count, const int kh, const int sh, const int f_rows,
                       const int length, const int n_many, const int n_few, const int groups)
 {
-    __local float sums[NO * NI * KW * 16] __attribute__((aligned(64)));
-    const int chunk = get_group_id(0), g = get_group_id(1), taps = c_count * kh;
+    __local float sums[SUMS * 16] __attribute__((aligned(64)));
+    const int chunk = get_group_id(0), g = get_group_id(1), taps = c_count * kh, vectors = (wide + 15) / 16, step = sh * length;
     const int first = chunk * chunk_rows, end = min(first + chunk_rows, all_rows);
 
-    part += part0 + ((ulong)chunk * groups + g) * m_count * taps * KW * 16;
+    part += part0 + ((ulong)chunk * groups + g) * m_count * taps * KW;
     many += many0 + (ulong)g * m_count * p_rows * q_cols;
     few += few0 + (ulong)g * c_count * SW * f_rows * length;
+    for (int i = NO * NI * KW; i < SUMS; i++) gs_store16((float16)(0.0f), i, sums);
     for (int m = 0; m < m_count; m += NO)
         for (int tb = 0; tb < taps; tb += NI) {
             const __global float *mo[NO], *fi[NI];
+            const long ahead = tb ? 0 : n_many; /* the next picture, the first time */
             float16 acc[NO][NI][KW];
+            int n = first / high, p = first % high;
 
             UNROLL for (int o = 0; o < NO; o++) mo[o] = many + (ulong)min(m + o, m_count - 1) * p_rows * q_cols;
             UNROLL for (int i = 0; i < NI; i++) {
@@ -303,31 +358,39 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
             UNROLL for (int o = 0; o < NO; o++) {
                 UNROLL for (int i = 0; i < NI; i++) { UNROLL for (int j = 0; j < KW; j++) acc[o][i][j] = (float16)(0.0f); }
             }
-            for (int i = 0; i < NO * NI * KW * 16; i++) sums[i] = 0.0f;
-            for (int row = first, terms = 0; row < end; row++) {
-                const int n = row / high, p = row % high;
-                const long from = (long)n * n_many + (long)source_of(p - top, p_rows) * q_cols, line = (long)n * n_few + (long)p * sh * length;
+            for (int i = 0; i < NO * NI * KW; i++) gs_store16((float16)(0.0f), i, sums);
+            for (int row = first, terms = 0, rows; row < end; row += rows, p += rows) {
+                const __global float *d0[NO], *x0[NI];
 
-                for (int qb = 0; qb < wide; qb += 16) {
-                    const int q0 = TAIL ? min(qb, wide - 16) : qb;
-                    float16 d[NO];
+                if (p == high) p = 0, n++;
+                rows = min(min(end - row, high - p), (KO + vectors - 1) / vectors);
+                UNROLL for (int o = 0; o < NO; o++) d0[o] = mo[o] + (long)n * n_many + (PAD ? 0 : (long)p * q_cols);
+                UNROLL for (int i = 0; i < NI; i++) x0[i] = fi[i] + (long)n * n_few + (long)p * sh * length;
+                for (int r = 0; r < rows; r++) {
+                    const long from = PAD ? (long)source_of(p + r - top, p_rows) * q_cols : (long)r * (ONE ? 16 : q_cols);
 
-                    UNROLL for (int o = 0; o < NO; o++) {
-                        d[o] = lanes(mo[o] + from, q0 - left, q_cols);
+                    UNROLL for (int i = 0; ONE && i < NO; i++) ASK(d0[i] + from + ahead);
+                    for (int qb = 0; qb < (ONE ? 16 : wide); qb += 16) {
+                        const int q0 = TAIL ? min(qb, wide - 16) : qb;
+                        float16 d[NO];
+
+                        UNROLL for (int o = 0; o < NO; o++) {
+                            d[o] = lanes(d0[o] + from, q0 - left, q_cols);
 #if TAIL
-                        d[o] = as_float16(as_int16(d[o]) & (LANE >= (int16)(qb - q0)));
+                            d[o] = as_float16(as_int16(d[o]) & (LANE >= (int16)(qb - q0)));
 #endif
-                    }
-                    UNROLL for (int i = 0; i < NI; i++) {
-                        UNROLL for (int j = 0; j < KW; j++) {
-                            const float16 x = gs_load16(0, fi[i] + line + q0 + (long)(j % SW) * f_rows * length + j / SW);
+                        }
+                        UNROLL for (int i = 0; i < NI; i++) {
+                            UNROLL for (int j = 0; j < KW; j++) {
+                                const float16 x = gs_load16(0, x0[i] + (long)r * step + q0 + (long)(j % SW) * f_rows * length + j / SW);
 
-                            UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
+                                UNROLL for (int o = 0; o < NO; o++) acc[o][i][j] = fma(d[o], x, acc[o][i][j]);
+                            }
                         }
                     }
                 }
-                terms += (wide + 15) / 16;
-                if (terms < KO && row + 1 < end) continue;
+                terms += rows * vectors;
+                if (terms < KO && row + rows < end) continue;
                 terms = 0;
                 UNROLL for (int o = 0; o < NO; o++) {
                     UNROLL for (int i = 0; i < NI; i++) {
@@ -340,32 +403,30 @@ void few_weights_grad(__global float *part, const ulong part0, const __global fl
                     }
                 }
             }
+            for (int i = 0; i < SUMS; i += 16) gs_store16(sums_of_16(sums + i * 16), 0, sums + i);
             for (int o = 0; o < min(NO, m_count - m); o++)
-                for (int i = 0; i < min(NI, taps - tb); i++)
-                    for (int j = 0; j < KW; j++)
-                        gs_store16(gs_load16((o * NI + i) * KW + j, sums), 0, part + (((ulong)(m + o) * taps + tb + i) * KW + j) * 16);
+                for (int i = 0; i < min(NI, taps - tb) * KW; i++) part[((ulong)(m + o) * taps + tb) * KW + i] = sums[o * NI * KW + i];
         }
 }
 
-/* dw[base + g sg + m sm + c sc + i si + j sj] = sum over chunks and lanes of part[chunk][g][m][(c, i, j)][lane]. One item a weight. */
-__kernel void few_sum(__global float *dw, const ulong dw0, const __global float *part, const ulong part0, const int count,
+/* dw[base + g sg + m sm + c sc + i si + j sj] = sum over chunks of part[chunk][g][m][(c, i, j)]. One item an m of a g, so that only that is divided. */
+__kernel void few_sum(__global float *dw, const ulong dw0, const __global float *part, const ulong part0, const int items,
                       const int chunks, const int m_count, const int c_count, const int kh, const int kw, const int base, const int sg,
                       const int sm, const int sc, const int si, const int sj)
 {
-    const int at = get_global_id(0);
-    float16 s = (float16)(0.0f);
-    float8 s8;
-    float4 s4;
-    int j, i, c, m;
+    const int at = get_global_id(0), each = c_count * kh * kw;
 
-    if (at >= count) return;
-    part += part0;
-    for (int k = 0; k < chunks; k++) s += gs_load16(0, part + ((ulong)k * count + at) * 16);
-    s8 = s.lo + s.hi;
-    s4 = s8.lo + s8.hi;
-    j = at % kw, i = at / kw % kh, c = at / kw / kh % c_count, m = at / kw / kh / c_count % m_count;
-    dw[dw0 + base + (ulong)(at / kw / kh / c_count / m_count) * sg + (ulong)m * sm + (ulong)c * sc + i * si + j * sj] =
-        (s4.x + s4.y) + (s4.z + s4.w);
+    if (at >= items) return;
+    part += part0 + (ulong)at * each;
+    dw += dw0 + base + (ulong)(at / m_count) * sg + (ulong)(at % m_count) * sm;
+    for (int c = 0; c < c_count; c++)
+        for (int i = 0; i < kh; i++)
+            for (int j = 0; j < kw; j++, part++) {
+                float s = 0.0f;
+
+                for (int k = 0; k < chunks; k++) s += part[(ulong)k * items * each];
+                dw[c * sc + i * si + j * sj] = s;
+            }
 }
 
 #endif

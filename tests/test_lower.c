@@ -108,6 +108,9 @@ static const conv_case conv_cases[] = {
     { 1, 2, 5, 70, 150, 3, 2, 1, 1, 1, 1, 1, 1 },  /* more channels than one block of terms */
     { 2, 40, 18, 19, 3, 7, 7, 1, 1, 3, 3, 1, 1 },  /* few channels out */
     { 1, 300, 4, 18, 2, 3, 3, 1, 1, 0, 2, 1, 1 },
+    { 70, 1, 16, 16, 4, 3, 3, 1, 1, 1, 1, 1, 1 },  /* rows of one vector, chunks that begin amid a picture */
+    { 2, 2, 17, 61, 9, 3, 5, 2, 3, 1, 2, 1, 1 },   /* three columns apart */
+    { 1, 1, 5, 4130, 3, 3, 4, 2, 2, 1, 1, 1, 1 },  /* lines longer than the stage on which they are picked apart */
     { 2, 6, 17, 34, 6, 3, 3, 1, 1, 1, 1, 1, 6 },   /* depthwise */
     { 2, 6, 35, 40, 12, 3, 3, 2, 2, 1, 1, 1, 6 },
 };

@@ -5,9 +5,9 @@
 
 #define ANY_OPTIONS "-DPAD=0" /* of kernels to which options mean nothing: those of few_split, and so one program less */
 
-/* LINES and KO as in cl/conv_few_cpu.cl; RESULTS: fewest of few_results; BLOCK: accumulators that fit the registers; NEAR: elements of the planes
+/* LINES and TERMS as in cl/conv_few_cpu.cl; RESULTS: fewest of few_results; BLOCK: accumulators that fit the registers; NEAR: elements of the planes
  * that are summed together, which stay in the second-level cache */
-enum { LINES = 6144, KO = 128, RESULTS = 8, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
+enum { LINES = 6144, TERMS = 192, RESULTS = 8, FEW = 4, BLOCK = 24, LANES = 16, NEAR = 1 << 16 };
 
 /* The many-channelled operand: `planes` a group of rows x cols pixels, read as high x wide with (top, left)
  * in front. */
@@ -135,6 +135,7 @@ static bool image_can(const gs_conv *c)
            (int64_t)m.sh * m.c * m.sw * line_length(&m) <= LINES;
 }
 
+/* sizes: number of rows of columns, and what else few_weights takes. */
 static void weights_launch(gs_plan *p, gs_value *wt, gs_value *w, const int64_t sizes[15])
 {
     gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights", ANY_OPTIONS);
@@ -143,7 +144,7 @@ static void weights_launch(gs_plan *p, gs_value *wt, gs_value *w, const int64_t 
     gs_launch_in(l, w);
     ints(l, sizes, 15);
     gs__grid_items(l, sizes[0]);
-    gs_launch_cost(l, 0.0, 8.0 * (double)sizes[0]);
+    gs_launch_cost(l, 0.0, 8.0 * (double)(sizes[0] * sizes[1]));
 }
 
 static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *src, gs_value *w)
@@ -166,7 +167,7 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
             (m.s.wide + LANES * t - 1) / (LANES * t) * LANES * t * 7 <= m.s.wide * 8)
             nv = t;
 
-    weights_launch(p, wt, w, (const int64_t[]){ count, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc, m.si, m.sj });
+    weights_launch(p, wt, w, (const int64_t[]){ count / nj, nj, blocks, m.s.planes, ki, m.c, m.kh, m.kw, m.sh, m.base, m.sg, m.so, m.sc, m.si, m.sj });
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_image", "-DPAD=%d -DNJ=%d -DNV=%d", (int)c->mode, nj, nv);
     gs_launch_out(l, out);
@@ -184,21 +185,24 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
 /* Planes of h x v with room around them, every sw-th column together: few_split. */
 static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64_t planes, int sw, int rows, int length, int h, int v, int top, int left)
 {
+    enum { LEAST = 512 }; /* elements of a group */
+    const int64_t all = planes * rows, want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units);
+    const int64_t chunk = GS_MAX((all + want - 1) / want, (LEAST + sw * length - 1) / (sw * length));
     gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_split", "-DPAD=%d", mode);
 
     gs_launch_out(l, split);
     gs_launch_in(l, x);
-    ints(l, (const int64_t[]){ planes * sw * rows, sw, rows, length, h, v, top, left }, 8);
-    gs__grid_items(l, planes * sw * rows);
+    ints(l, (const int64_t[]){ all, chunk, sw, rows, length, h, v, top, left }, 9);
+    gs_launch_grid(l, (size_t)((all + chunk - 1) / chunk), 1, 1, 1, 1, 1);
     gs_launch_cost(l, 0.0, 4.0 * (double)planes * ((double)h * v + (double)sw * rows * length));
 }
 
 /* ---- many results of few channels: few_results ---- */
 
-/* Windows of more terms are as fast by cl/conv_cpu.cl. */
+/* Windows of more terms would want sums in blocks. */
 static bool results_can(const gs_conv *c)
 {
-    return few(c, c->xc) && c->yc / c->groups >= RESULTS && c->yw >= LANES && c->xc / c->groups * c->kh * c->kw <= KO;
+    return few(c, c->xc) && c->yc / c->groups >= RESULTS && c->yw >= LANES && c->xc / c->groups * c->kh * c->kw <= TERMS;
 }
 
 static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x, gs_value *w)
@@ -215,7 +219,7 @@ static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x,
 
     split_emit(p, split, x, (int)c->mode, planes, c->sw, f_rows, length, c->xh, c->xw, c->ph, c->pw);
     /* as few_weights has it, results are the columns and all terms its o */
-    weights_launch(p, wt, w, (const int64_t[]){ count, no, blocks, terms, 1, 1, 1, og, 1, 0, (int64_t)og * terms, 1, 0, 0, terms });
+    weights_launch(p, wt, w, (const int64_t[]){ count / no, no, blocks, terms, 1, 1, 1, og, 1, 0, (int64_t)og * terms, 1, 0, 0, terms });
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_results", "-DKW=%d -DSW=%d -DNO=%d -DROWS=%d", c->kw, c->sw, no, two);
     gs_launch_out(l, y);
@@ -270,14 +274,14 @@ static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x
     const int f_rows = (m.s.high - 1) * m.sh + c->kh, length = m.s.wide + (c->kw - 1) / m.sw;
     const int64_t planes = (int64_t)c->n * m.c * c->groups, per_few = (int64_t)m.c * c->groups * m.sw * f_rows * length;
     gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"),
-             *part = gs_plan_scratch(p, chunks * count * LANES, "sums");
+             *part = gs_plan_scratch(p, chunks * count, "sums");
     gs_launch *l;
 
     (void)ok;
     split_emit(p, split, m.few_is_x ? x : dy, m.few_is_x ? (int)c->mode : 0, planes, m.sw, f_rows, length, m.h, m.v, m.top, m.left);
 
-    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d -DTAIL=%d",
-                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no, m.s.wide % LANES != 0);
+    l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d -DTAIL=%d -DONE=%d",
+                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no, m.s.wide % LANES != 0, m.s.wide == LANES && m.s.cols == LANES);
     gs_launch_out(l, part);
     gs_launch_in(l, m.few_is_x ? dy : x);
     gs_launch_in(l, split);
@@ -291,11 +295,11 @@ static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_sum", ANY_OPTIONS);
     gs_launch_out(l, dw);
     gs_launch_in(l, part);
-    ints(l, (const int64_t[]){ count, chunks, m.s.planes, m.c, c->kh, c->kw, m.base,
+    ints(l, (const int64_t[]){ (int64_t)c->groups * m.s.planes, chunks, m.s.planes, m.c, c->kh, c->kw, m.base,
                                (int64_t)c->yc / c->groups * (c->xc / c->groups) * c->kh * c->kw, m.sm, m.sc, m.si,
                                m.sj }, 12);
-    gs__grid_items(l, count);
-    gs_launch_cost(l, 0.0, 4.0 * (double)count * (LANES * chunks + 1));
+    gs__grid_items(l, (int64_t)c->groups * m.s.planes);
+    gs_launch_cost(l, 0.0, 4.0 * (double)count * (double)(chunks + 1));
 }
 
 bool gs__conv_few_can(const gs_device *d, const gs_problem *q)
