@@ -1,13 +1,98 @@
-/* cl/linmap.cl's maps along both axes for devices whose local memory is ordinary memory, so that x is read and y written once:
- * y (planes,R,S) = A x (planes,H,W) B^T. Tables as there. Order of sums: along the columns of x first, but in linmap_rise_lines along its rows,
- * entries in the tables' order. W, the columns of x, is at most WIDE.
+/* The maps of linmap.cl for devices whose local memory is ordinary memory; tables as there. One axis: linmap_lines. Both at once, so that x is read and y
+ * written once: y (planes,R,S) = A x (planes,H,W) B^T, by copies of lines, by windows, or for any maps where local memory has room for lines of x.
+ * Order of sums: along the columns of x first, but in linmap_rise_lines along its rows, entries in the tables' order.
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */
 #include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
-#ifndef WIDE
-#define WIDE 256
+/* ---- one axis ---- */
+
+/* y (outer,R,inner) = A x (outer,len,inner): group (a, b) has rows chunk b .. of `per` planes from per a on. For inner > 1 a whole line of `inner` elements
+ * is added at a time, which becomes vectors. */
+__kernel GS_GROUP(1, 1, 1)
+void linmap_lines(__global float *y, const ulong y0, const __global float *x, const ulong x0, const __global int *at,
+                  const ulong at0, const __global float *weight, const ulong w0, const int outer, const int rows,
+                  const int len, const int inner, const int per, const int chunk)
+{
+    const int from = (int)get_group_id(0) * per, to = min(from + per, outer);
+    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows);
+
+    at += at0;
+    weight += w0;
+    for (int o = from; o < to; o++) {
+        const __global float *xo = x + x0 + (ulong)o * len * inner;
+        __global float *yo = y + y0 + (ulong)o * rows * inner;
+
+        for (int r = first; r < last; r++) {
+            const int begin = at[r], end = at[r + 1];
+
+            if (inner == 1) {
+                float s = 0.0f;
+
+                for (int e = begin; e < end; e++) s = fma(weight[e], xo[at[rows + 1 + e]], s);
+                yo[r] = s;
+            } else {
+                __global float *line = yo + (ulong)r * inner;
+
+                if (begin == end)
+                    for (int c = 0; c < inner; c++) line[c] = 0.0f;
+                for (int e = begin; e < end; e++) {
+                    const __global float *src = xo + (ulong)at[rows + 1 + e] * inner;
+                    const float w = weight[e];
+
+                    if (e == begin)
+                        for (int c = 0; c < inner; c++) line[c] = w * src[c];
+                    else
+                        for (int c = 0; c < inner; c++) line[c] = fma(w, src[c], line[c]);
+                }
+            }
+        }
+    }
+}
+
+/* ---- copies ---- */
+
+/* Every row of A and of B has one entry: y[r,c] = a[r] b[c] x[at_a(r),at_b(c)], so lines are copied. Group (a, b) as above. -DREP=n: n columns of y for each
+ * of x, of one weight; else columns run_from .. run_to - 1 are neighbours in x too and have one weight, those around them are looked up. */
+#ifndef REP
+#define REP 0
 #endif
+
+__kernel GS_GROUP(1, 1, 1)
+void linmap_copy_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
+                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
+                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
+                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int run_from, const int run_to,
+                       const int per, const int chunk)
+{
+    const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
+    const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
+
+    at_a += aa0 + rows_a + 1, weight_a += wa0, at_b += ab0 + rows_b + 1, weight_b += wb0;
+    (void)run_to;
+    for (int o = from; o < to; o++) {
+        for (int r = first; r < last; r++) {
+            const __global float *restrict src = x + x0 + ((ulong)o * h + at_a[r]) * w;
+            __global float *restrict line = y + y0 + ((ulong)o * rows_a + r) * rows_b;
+            const float k = weight_a[r] * weight_b[run_from];
+
+#if REP
+            for (int c = 0; c < w; c++) {
+                const float v = k * src[c];
+
+                GS_UNROLL
+                for (int t = 0; t < REP; t++) line[REP * c + t] = v;
+            }
+#else
+            const int shift = at_b[run_from] - run_from;
+
+            for (int c = 0; c < run_from; c++) line[c] = weight_a[r] * weight_b[c] * src[at_b[c]];
+            for (int c = run_from; c < run_to; c++) line[c] = k * src[c + shift];
+            for (int c = run_to; c < rows_b; c++) line[c] = weight_a[r] * weight_b[c] * src[at_b[c]];
+#endif
+        }
+    }
+}
 
 /* ---- windows ---- */
 
@@ -118,6 +203,10 @@ void linmap_pool_lines(__global float *restrict y, const ulong y0, const __globa
 }
 
 /* ---- any maps ---- */
+
+#ifndef WIDE
+#define WIDE 256 /* columns of x, at most */
+#endif
 
 /* 16 lines are the lanes of vectors: they are turned round, so that a column of y is a sum of whole vectors wherever its columns of x lie, and
  * results are turned back. */

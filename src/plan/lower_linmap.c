@@ -1,6 +1,6 @@
 /* Separable sparse maps y = A x B^T of planes: cl/linmap.cl. An axis whose map is the identity is left out; two maps
  * run as one kernel (every result reads |row of A| x |row of B| elements) or as two passes through scratch, whichever
- * touches less. On CPUs one kernel keeps lines between the two (cl/linmap_cpu.cl), or copies lines where no row has two entries. */
+ * touches less. CPUs go along lines (cl/linmap_cpu.cl): one kernel keeps lines between the two, or copies them where no row has two entries. */
 #include <stdlib.h>
 
 #include "plan/lower_int.h"
@@ -151,7 +151,7 @@ static gs_status axis(gs_plan *p, gs_value *y, gs_value *x, const table *t, int6
     gs_launch *l;
 
     if (st != GS_OK) return st;
-    l = gs_launch_new(p, "linmap.cl", lines ? "linmap_lines" : "linmap_axis", "%s", "");
+    l = lines ? gs_launch_new(p, "linmap_cpu.cl", "linmap_lines", "%s", "") : gs_launch_new(p, "linmap.cl", "linmap_axis", "%s", "");
     gs_launch_out(l, y);
     gs_launch_in(l, x);
     gs_launch_in(l, t->at);
@@ -188,7 +188,7 @@ static int64_t rise_chunk(const gs_plan *p, const table *a, const table *b)
 
 static gs_launch *plane_cpu(gs_plan *p, const table *a, const table *b)
 {
-    if (a->run_to && b->run_to) return gs_launch_new(p, "linmap.cl", "linmap_copy_lines", "-DREP=%d", b->repeat);
+    if (a->run_to && b->run_to) return gs_launch_new(p, "linmap_cpu.cl", "linmap_copy_lines", "-DREP=%d", b->repeat);
     if (pools(b)) return gs_launch_new(p, "linmap_cpu.cl", "linmap_pool_lines", "-DSTEP=%d -DTAPS=%d", b->step, b->taps);
     if (!rise_chunk(p, a, b)) return gs_launch_new(p, "linmap_cpu.cl", "linmap_turn_lines", "-DWIDE=%d", (int)wide(b->cols));
     return gs_launch_new(p, "linmap_cpu.cl", "linmap_rise_lines", "-DWIDE=%d -DLONG=%d", (int)wide(b->cols), (int)wide(b->rows));
