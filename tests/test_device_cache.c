@@ -263,6 +263,7 @@ static void build_fails(const char *text)
 static void a_compiler_without_room_is_not_called(void **state)
 {
     char *dir = gs_test_tmpdir(), *before = getenv("POCL_CACHE_DIR") ? gs_xstrdup(getenv("POCL_CACHE_DIR")) : NULL;
+    char *home = gs_xstrdup(getenv("HOME") ? getenv("HOME") : "/tmp");
     gs_str command = {0};
     struct rlimit limit;
 
@@ -277,6 +278,12 @@ static void a_compiler_without_room_is_not_called(void **state)
     if (system(command.data) != 0) GS_SKIP("no small disk can be mounted here; the limit of a process was looked at");
     setenv("POCL_CACHE_DIR", dir, 1);
     build_fails("name another folder in POCL_CACHE_DIR");
+    unsetenv("POCL_CACHE_DIR");
+    setenv("XDG_CACHE_HOME", "", 1); /* as if it were not there */
+    setenv("HOME", dir, 1);
+    build_fails("/.cache/pocl, has");
+    setenv("HOME", home, 1);
+    setenv("XDG_CACHE_HOME", cache_dir, 1);
     if (before) setenv("POCL_CACHE_DIR", before, 1);
     else unsetenv("POCL_CACHE_DIR");
     gs_str_free(&command);
@@ -284,6 +291,7 @@ static void a_compiler_without_room_is_not_called(void **state)
     assert_int_equal(system(command.data), 0);
     gs_str_free(&command);
     free(before);
+    free(home);
     free(dir);
 }
 

@@ -18,7 +18,8 @@ oclgrind)
     tests="device device_cache kernels plan ops" # one 64 x 64 tile takes the simulator ten seconds
     forms="gemm:cpu_form gemm:few_form gemm:thin_form lower:conv_cpu lower:conv_own lower:conv_few lower:winograd_fused
         lower:short_rows lower:sums_of_columns lower:sums_of_negative_zeros lower:pooling lower:largest_of_windows lower:separable_maps
-        rows:forward rows:gradients rows:columns_forward rows:columns_gradients rows:in_place rows:many_rows rows:any_length rows:first_element rows:largest_beside_nan"
+        rows:forward rows:gradients rows:columns_forward rows:columns_gradients rows:in_place rows:many_rows rows:any_length rows:first_element
+        rows:largest_beside_nan"
     ops="cumsum max argmax mean moments gather scatter_add max_pool2d avg_pool2d resize2d pad2d broadcast_to concat permute random_normal" ;;
 *) echo "platform_tests.sh: rusticl, oclgrind or valgrind, not \"$platform\"" >&2; exit 2 ;;
 esac

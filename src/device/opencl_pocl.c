@@ -9,13 +9,13 @@ enum { ROOM = 8 << 20 }; /* bytes; a program's source behind the preprocessor is
 
 bool gs__is_pocl(const gs_device *d) { return strstr(d->info.platform, "Portable Computing Language") != NULL; }
 
-/* Where 3.1 keeps what it compiles, whether it is there yet or not. */
+/* Where 3.1 keeps what it compiles, whether it is there yet or not. An empty XDG_CACHE_HOME says nothing. */
 static char *cache_folder(void)
 {
     const char *own = getenv("POCL_CACHE_DIR"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
 
     if (own) return gs_xstrdup(own);
-    if (xdg) return gs_path_join(xdg, "pocl");
+    if (xdg && *xdg) return gs_path_join(xdg, "pocl");
     return gs_path_join(home ? home : "/tmp", home ? ".cache/pocl" : "pocl");
 }
 
@@ -25,7 +25,7 @@ static bool disk_free(const char *folder, double *bytes)
     char *path = gs_xstrdup(folder), *end;
     bool known;
 
-    while (!gs_dir_exists(path) && (end = strrchr(path, '/')) && end > path) *end = '\0';
+    while (!gs_dir_exists(path) && (end = strrchr(path, '/'))) end[end == path] = '\0'; /* "/" stays and is there */
     known = gs_disk_free(path, bytes);
     free(path);
     return known;
