@@ -1,6 +1,9 @@
-/* Private to the code generator: one kernel being written (codegen_expr.c) by its forms (codegen_map.c, codegen_sum.c, codegen_rows.c). */
+/* Private to the code generator: one kernel being written (codegen_expr.c) by its forms (codegen_map.c, codegen_sum.c, codegen_rows.c; the last two
+ * share the loop along a row, codegen_row_loop.c). */
 #ifndef GS_PLAN_CODEGEN_H
 #define GS_PLAN_CODEGEN_H
+
+#include <string.h>
 
 #include "plan/plan_int.h"
 
@@ -46,6 +49,8 @@ typedef struct gs_gen {
     int once_var[GEN_MAX_ACCESS];   /* ROWS: by access, 1 + the variable loaded there; 0: none yet */
 } gs_gen;
 
+/* Text to text. */
+static inline void gs__put(gs_str *s, const char *text) { gs_str_append(s, text, strlen(text)); }
 /* Phase 1: notes every access of the expression of n. */
 void gs__gen_collect(gs_gen *g, gs_node *n, bool top);
 /* Notes an output of the iteration (or kept) shape; at may be NULL. Returns its index. */
@@ -76,7 +81,7 @@ bool gs__gen_contiguous(const gs_gen *g, const gs_access *a);
  * for memory does not. */
 bool gs__gen_heavy(const char *statements);
 
-/* A loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
+/* codegen_row_loop.c: a loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
  * is so: body writes statements that end with u<k> = the value for each, at the element d<dim>. Without sums it is a loop all the same. */
 typedef void gs_row_body(gs_gen *g, gs_str *s, void *user);
 #define GS_LANES 16
@@ -92,6 +97,7 @@ typedef struct gs_row_loop {
 void gs__gen_row_start(gs_str *s, const gs_row_loop *r);
 void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r);
 void gs__gen_row_total(gs_str *s, const gs_row_loop *r); /* leaves it in s<k> */
+void gs__gen_row_join(gs_str *s, const gs_row_loop *r, int k); /* without that: the vector of k's sums, or largest, in a<k>_0 */
 
 /* Of a root of g->unit that another loop or the row made: the variable that holds it, after statements that load it (codegen_rows.c). */
 int gs__rows_read(gs_gen *g, gs_str *s, const gs_node *n);

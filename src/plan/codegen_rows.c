@@ -1,5 +1,5 @@
 /* Units along rows to one launch for CPUs (pass_rows.c): an item takes a run of rows, and for each row goes through the loops that its roots need, one after
- * another. A loop computes what is as long as the row and adds up sums, in the order of additions of codegen_sum.c, so that results
+ * another. A loop computes what is as long as the row and adds up sums, in the order of additions of sums alone (codegen_row_loop.c), so that results
  * have the same bits; behind it stands what has one value a row. Values of a row stay in registers, and are stored where others read
  * them. What a later loop reads again comes from the tensor or, where that is stored for nobody else, from an array of the launch's own.
  *
@@ -37,14 +37,12 @@ typedef struct gs_rows {
     int across;                /* vectors of rows side by side; 0: a loop over the rows */
 } gs_rows;
 
-static void put(gs_str *s, const char *text) { gs_str_append(s, text, strlen(text)); }
-
 /* Place in the row. */
 static void at_row(const gs_gen *g, gs_str *s)
 {
     const gs_rows *w = g->rows;
 
-    for (int i = 0; i < w->n_red; i++) put(s, i ? "(" : "");
+    for (int i = 0; i < w->n_red; i++) gs__put(s, i ? "(" : "");
     for (int i = 0; i < w->n_red; i++) {
         if (i) gs_str_printf(s, ") * n%d + ", w->red[i]);
         gs_str_printf(s, "d%d", w->red[i]);
@@ -58,7 +56,7 @@ static void kept_element(const gs_gen *g, gs_str *s, int r)
 {
     gs_str_printf(s, "row%d[%d * nth + ", r, (int)g->rows->size);
     at_row(g, s);
-    put(s, "]");
+    gs__put(s, "]");
 }
 
 /* And in memory. */
@@ -66,7 +64,7 @@ static void stored_element(gs_gen *g, gs_str *s, int r)
 {
     gs_str_printf(s, "p%d[", g->rows->out[r]);
     gs__gen_index(g, s, &g->a[g->rows->out[r]]);
-    put(s, "]");
+    gs__put(s, "]");
 }
 
 static const char *type_of(const gs_node *n) { return n->dtype == GS_I32 ? "int" : "float"; }
@@ -90,7 +88,7 @@ int gs__rows_read(gs_gen *g, gs_str *s, const gs_node *n)
     if (g->rows->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "b%d[c]", r);
     else if (kept(g->rows, r)) kept_element(g, s, r);
     else stored_element(g, s, r);
-    put(s, ";\n");
+    gs__put(s, ";\n");
     return var;
 }
 
@@ -117,19 +115,19 @@ static void loop_body(gs_gen *g, gs_str *s, void *user)
         } else {
             if (kept(w, r)) gs_str_printf(&stores, "    k%d = v%d;\n", r, var);
             if (w->out[r] < 0) continue;
-            put(&stores, "    ");
+            gs__put(&stores, "    ");
             stored_element(g, &stores, r);
             gs_str_printf(&stores, " = v%d;\n", var);
         }
     }
-    put(s, gs_str_c(&stores));
+    gs__put(s, gs_str_c(&stores));
     gs_str_free(&stores);
 }
 
 static void store_small(gs_gen *g, gs_str *s, int r)
 {
     if (g->rows->out[r] < 0) return;
-    put(s, "    ");
+    gs__put(s, "    ");
     stored_element(g, s, r);
     gs_str_printf(s, " = v%d;\n", g->rows->var[r]);
 }
@@ -142,7 +140,7 @@ static void for_all_rows(const gs_gen *g, gs_str *s, const char *body)
     for (int k = 0; k < GS_MAX(1, across); k++) {
         gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d)%s\")\n", GS_LANES, across ? " unroll(disable)" : "");
         if (across) gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const int c = %d + l;\n", GS_LANES, k * GS_LANES);
-        else put(s, "    for (int c = 0; c < w; c++) {\n");
+        else gs__put(s, "    for (int c = 0; c < w; c++) {\n");
         gs_str_printf(s, "    const long d%d = c0 + c;\n%s    }\n", inner, body);
     }
 }
@@ -165,7 +163,7 @@ static void small_roots(gs_gen *g, gs_str *s)
         store_small(g, &body, r);
     }
     if (g->side && body.len) for_all_rows(g, s, gs_str_c(&body));
-    else put(s, gs_str_c(&body));
+    else gs__put(s, gs_str_c(&body));
     gs_str_free(&body);
 }
 
@@ -191,7 +189,7 @@ static void open_loops(const gs_rows *w, gs_str *s, int skip)
 
 static void close_loops(const gs_rows *w, gs_str *s, int skip)
 {
-    for (int i = 0; i < w->n_red - skip; i++) put(s, "    }\n");
+    for (int i = 0; i < w->n_red - skip; i++) gs__put(s, "    }\n");
 }
 
 /* The current loop where no sum is taken and nothing is kept: along the innermost dim of the row. */
@@ -215,7 +213,7 @@ static void loop_of_row(gs_gen *g, gs_str *s, gs_row_loop *l)
     for (int r = 0; r < w->u->n_roots; r++) {
         if (w->root[r].loop != w->loop || w->root[r].kind != GS_ROW_WIDE || !kept(w, r)) continue;
         gs_str_printf(&declared, "    %s k%d = 0;\n", type_of(w->u->roots[r]), r);
-        put(&after, "    ");
+        gs__put(&after, "    ");
         kept_element(g, &after, r);
         gs_str_printf(&after, " = k%d;\n", r);
     }
@@ -229,7 +227,7 @@ static void loop_of_row(gs_gen *g, gs_str *s, gs_row_loop *l)
     if (l->n || declared.len || w->vectors) {
         gs_str_printf(s, "    {\n    int j = 0;\n    const int end = n%d;\n", l->dim);
         gs__gen_row_loop(g, s, l);
-        put(s, "    }\n");
+        gs__put(s, "    }\n");
     } else {
         wide_loop(g, s);
     }
@@ -285,7 +283,7 @@ static void row_loop(gs_gen *g, gs_str *s)
         store_small(g, &totals, r);
     }
     if (g->side && totals.len) for_all_rows(g, s, gs_str_c(&totals));
-    else put(s, gs_str_c(&totals));
+    else gs__put(s, gs_str_c(&totals));
     gs_str_free(&totals);
 }
 
@@ -403,15 +401,15 @@ static void turn(gs_gen *g, gs_str *s, const gs_str *loops, int n)
         for (int nth = 0; nth < n; nth++) {
             gs_str_printf(s, "    {\n    const int nth = %d, row = first + nth;\n", nth);
             gs__gen_decode(g, s, "row", w->kept, w->n_kept);
-            put(s, gs_str_c(&g->once));
+            gs__put(s, gs_str_c(&g->once));
             for (int r = 0; r < w->u->n_roots; r++)
                 if (w->root[r].kind != GS_ROW_WIDE && w->root[r].loop < i)
                     gs_str_printf(s, "    const %s v%d = of%d[nth];\n", type_of(w->u->roots[r]), w->var[r], w->var[r]);
             /* results may take the place of what is read once, so nothing loads that behind the last loop */
-            for (int k = i; k <= (i == end ? w->n_loops : i); k++) put(s, gs_str_c(&loops[k]));
+            for (int k = i; k <= (i == end ? w->n_loops : i); k++) gs__put(s, gs_str_c(&loops[k]));
             for (int r = 0; r < w->u->n_roots; r++)
                 if (w->root[r].kind != GS_ROW_WIDE && w->root[r].loop == i && i < end) gs_str_printf(s, "    of%d[nth] = v%d;\n", w->var[r], w->var[r]);
-            put(s, "    }\n");
+            gs__put(s, "    }\n");
         }
 }
 
@@ -421,15 +419,15 @@ static void item_of_rows(gs_gen *g, gs_str *s)
     const int some = together(g->rows);
     gs_str *loops = all_loops(g);
 
-    put(s, "    const int last = min(((int)get_group_id(0) + 1) * per, rows);\n    int first = (int)get_group_id(0) * per;\n");
+    gs__put(s, "    const int last = min(((int)get_group_id(0) + 1) * per, rows);\n    int first = (int)get_group_id(0) * per;\n");
     if (some > 1) {
         gs_str_printf(s, "    for (; first + %d <= last; first += %d) {\n", some, some);
         turn(g, s, loops, some);
-        put(s, "    }\n");
+        gs__put(s, "    }\n");
     }
-    put(s, "    for (; first < last; first++) {\n");
+    gs__put(s, "    for (; first < last; first++) {\n");
     turn(g, s, loops, 1);
-    put(s, "    }\n");
+    gs__put(s, "    }\n");
     free_loops(g->rows, loops);
 }
 
@@ -441,7 +439,7 @@ static void loops_of_columns(gs_gen *g, gs_str *s)
 
     for (int r = 0; r < w->u->n_roots; r++)
         if (w->root[r].kind != GS_ROW_WIDE) gs_str_printf(s, "    %s b%d[%d] __attribute__((aligned(64)));\n", type_of(w->u->roots[r]), r, SIDE);
-    for (int i = 0; i <= w->n_loops; i++) put(s, gs_str_c(&loops[i]));
+    for (int i = 0; i <= w->n_loops; i++) gs__put(s, gs_str_c(&loops[i]));
     free_loops(w, loops);
 }
 
@@ -457,7 +455,7 @@ static void item_of_columns(gs_gen *g, gs_str *s, int64_t per)
     if (w->across) {
         gs_str_printf(s, "    if (w == %d) {\n", w->across * GS_LANES);
         loops_of_columns(g, s);
-        put(s, "    return;\n    }\n");
+        gs__put(s, "    return;\n    }\n");
         w->across = 0;
     }
     loops_of_columns(g, s);

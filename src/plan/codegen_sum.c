@@ -1,9 +1,8 @@
 /* Sums over axes, with an elementwise prologue inside the loop and an elementwise epilogue on each sum.
  *
  * After collapsing, dims alternate between kept and reduced. Two shapes of kernel:
- *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums:
- *            four vectors; short rows 16 at a time, without loops along them. GPU: one group a result, items take every 64th element, then a tree in local
- *            memory.
+ *   rows     the innermost dim is summed. CPU: one item some results, each of 64 interleaved partial sums: four vectors (codegen_row_loop.c); short rows 16
+ *            at a time, without loops along them. GPU: one group a result, items take every 64th element, then a tree in local memory.
  *   columns  the innermost dim is kept. CPU: one item takes 64 neighbouring results, so the inner loop runs
  *            along memory; 64 stay in registers. GPU: one item a result, neighbours read neighbours.
  * Where there are too few results to fill the device the outermost summed dim is cut into segments: a first
@@ -85,11 +84,6 @@ static gs_status choose(gs_gen *g, sum_form *f)
     return f->cpu ? GS_OK : shorten(g, f, len);
 }
 
-static void put(gs_str *s, const char *text)
-{
-    gs_str_append(s, text, strlen(text));
-}
-
 /* for (dX = lo; dX < hi; dX++) of every summed dim but the last `skip`; returns how many were opened. */
 static int open_loops(gs_str *s, const sum_form *f, int skip)
 {
@@ -106,7 +100,7 @@ static int open_loops(gs_str *s, const sum_form *f, int skip)
 
 static void close_loops(gs_str *s, int n)
 {
-    for (int i = 0; i < n; i++) put(s, "    }\n");
+    for (int i = 0; i < n; i++) gs__put(s, "    }\n");
 }
 
 /* Statements of the prologues, ending in <to><k><how> value. */
@@ -159,109 +153,7 @@ static void store_partial(gs_str *s, const sum_form *f, const char *value, const
     for (int k = 0; k < f->sums; k++) {
         gs_str_printf(s, "    part[(%d * segments + segment) * results + %s] = ", k, result);
         gs_str_printf(s, value, k);
-        put(s, ";\n");
-    }
-}
-
-/* Values x of sum k into the accumulator a. */
-static void accumulate(gs_str *s, const gs_row_loop *r, int k, const char *a, const char *x)
-{
-    if (r->largest >> k & 1) gs_str_printf(s, "    %s = %s > %s ? %s : %s;\n", a, x, a, x, a);
-    else gs_str_printf(s, "    %s += %s;\n", a, x);
-}
-
-/* One turn of the loop along a row: a vector of values of each prologue, then into the accumulator whose turn it is. Accumulators change places, which costs
- * nothing in registers and keeps the text short. `rest`: fewer values are left, and the lanes beyond the end are neutral.
- * The values are a vector that the loop fills by its elements. An array read by vload16 would do, but PoCL takes that apart into quarters; and the loop must
- * neither be unrolled before it becomes a vector nor be one of narrower vectors, nor store under a mask what is read again, since a load waits for such
- * stores. Where the row's element is a long, no sum of ints can overflow, for which the compiler would keep a second loop. */
-static void row_step(gs_str *s, const gs_row_loop *r, const char *body, const char *from, bool rest)
-{
-    char a[32], x[32];
-
-    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
-    gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", GS_LANES);
-    gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const long d%d = %s + l;\n", GS_LANES, r->dim, from);
-    for (int k = r->first; k < r->first + r->n; k++) {
-        if (r->largest >> k & 1) gs_str_printf(s, "    float u%d = m%d;\n", k, k);
-        else gs_str_printf(s, "    float u%d = 0.0f;\n", k);
-    }
-    if (r->declared) put(s, r->declared);
-    if (rest) gs_str_printf(s, "    if (d%d < end) {\n", r->dim);
-    put(s, body);
-    if (rest) put(s, "    }\n");
-    if (r->after) put(s, r->after);
-    for (int k = r->first; k < r->first + r->n; k++) gs_str_printf(s, "    t%d[l] = u%d;\n", k, k);
-    put(s, "    }\n");
-    for (int k = r->first; k < r->first + r->n; k++) {
-        gs_str_printf(s, "    const float16 x%d = w%d, y%d = a%d_0;\n", k, k, k, k);
-        for (int c = 0; c < GS_CHAINS - 1; c++) gs_str_printf(s, "    a%d_%d = a%d_%d;\n", k, c, k, c + 1);
-        gs_str_printf(s, "    a%d_%d = y%d;\n", k, GS_CHAINS - 1, k);
-        snprintf(a, sizeof a, "a%d_%d", k, GS_CHAINS - 1);
-        snprintf(x, sizeof x, "x%d", k);
-        accumulate(s, r, k, a, x);
-    }
-}
-
-void gs__gen_row_start(gs_str *s, const gs_row_loop *r)
-{
-    for (int k = r->first; k < r->first + r->n; k++)
-        for (int c = 0; c < GS_CHAINS; c++) {
-            if (r->largest >> k & 1) gs_str_printf(s, "    float16 a%d_%d = (float16)(m%d);\n", k, c, k);
-            else gs_str_printf(s, "    float16 a%d_%d = (float16)(-0.0f);\n", k, c); /* x + -0 is x, also to the compiler */
-        }
-}
-
-/* Sums of vectors, GS_CHAINS of them in turn, since an addition waits for the one before. */
-void gs__gen_row_loop(gs_gen *g, gs_str *s, const gs_row_loop *r)
-{
-    gs_str body = { 0 };
-
-    r->body(g, &body, r->user);
-    for (int c = 0; c < r->vectors; c++) {
-        char from[16];
-
-        snprintf(from, sizeof from, "%d", c * GS_LANES);
-        put(s, "    {\n");
-        row_step(s, r, gs_str_c(&body), from, c == r->vectors - 1);
-        put(s, "    }\n");
-    }
-    if (!r->vectors) {
-        gs_str_printf(s, "    for (; j + %d <= end; j += %d) {\n", GS_LANES, GS_LANES);
-        row_step(s, r, gs_str_c(&body), "j", false);
-        put(s, "    }\n    if (j < end) {\n");
-        row_step(s, r, gs_str_c(&body), "j", true);
-        put(s, "    }\n");
-    }
-    gs_str_free(&body);
-}
-
-/* The chains' sum, or largest, to a<k>_0. */
-static void join_chains(gs_str *s, const gs_row_loop *r, int k)
-{
-    char a[32], x[32];
-
-    for (int step = GS_CHAINS / 2; step > 0; step /= 2)
-        for (int c = 0; c < step; c++) {
-            snprintf(a, sizeof a, "a%d_%d", k, c);
-            snprintf(x, sizeof x, "a%d_%d", k, c + step);
-            accumulate(s, r, k, a, x);
-        }
-}
-
-void gs__gen_row_total(gs_str *s, const gs_row_loop *r)
-{
-    for (int k = r->first; k < r->first + r->n; k++) {
-        join_chains(s, r, k);
-        if (r->largest >> k & 1) {
-            gs_str_printf(s, "    const float8 e%d = a%d_0.hi > a%d_0.lo ? a%d_0.hi : a%d_0.lo;\n", k, k, k, k, k);
-            gs_str_printf(s, "    const float4 f%d = e%d.hi > e%d.lo ? e%d.hi : e%d.lo;\n", k, k, k, k, k);
-            gs_str_printf(s, "    const float2 h%d = f%d.hi > f%d.lo ? f%d.hi : f%d.lo;\n", k, k, k, k, k);
-            gs_str_printf(s, "    const float s%d = h%d.y > h%d.x ? h%d.y : h%d.x;\n", k, k, k, k, k);
-            continue;
-        }
-        gs_str_printf(s, "    const float8 e%d = a%d_0.lo + a%d_0.hi;\n    const float4 f%d = e%d.lo + e%d.hi;\n", k, k, k, k, k, k);
-        gs_str_printf(s, "    const float s%d = (f%d.x + f%d.y) + (f%d.z + f%d.w) + 0.0f;\n", k, k, k, k, k); /* of -0 alone it is 0 */
+        gs__put(s, ";\n");
     }
 }
 
@@ -304,11 +196,11 @@ static void short_row(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     const gs_row_loop r = { .dim = f->red[0], .n = f->sums, .body = row_prologue, .user = u, .vectors = (int)div_up(f->per_result, GS_LANES) };
 
     gs__gen_row_start(s, &r);
-    if (f->per_result % GS_LANES) put(s, "    const int end = hi;\n");
+    if (f->per_result % GS_LANES) gs__put(s, "    const int end = hi;\n");
     else gs_str_printf(s, "    const int end = %d;\n", (int)f->per_result);
     gs__gen_row_loop(g, s, &r);
     for (int k = 0; k < f->sums; k++) {
-        join_chains(s, &r, k);
+        gs__gen_row_join(s, &r, k);
         gs_str_printf(s, "    r%d[i] = a%d_0;\n", k, k);
     }
 }
@@ -320,14 +212,10 @@ static void rows_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     const gs_row_loop r = { .dim = last, .n = f->sums, .body = row_prologue, .user = u };
     int open;
 
-    if (f->together) {
-        short_row(g, s, u, f);
-        return;
-    }
     gs__gen_row_start(s, &r);
     open = open_loops(s, f, 1);
     gs_str_printf(s, "    int j = %s;\n", cut_inner ? "lo" : "0");
-    if (cut_inner) put(s, "    const int end = hi;\n");
+    if (cut_inner) gs__put(s, "    const int end = hi;\n");
     else gs_str_printf(s, "    const int end = n%d;\n", last);
     gs__gen_row_loop(g, s, &r);
     close_loops(s, open);
@@ -340,11 +228,11 @@ static void rows_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
     gs_str_printf(s, "    for (int t = lo + lid; t < hi; t += %d) {\n", GROUP);
     gs__gen_decode(g, s, "t", f->red, f->n_red);
     prologue(g, s, u, "a", " +=");
-    put(s, "    }\n");
+    gs__put(s, "    }\n");
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    tree%d[lid] = a%d;\n", k, k);
     gs_str_printf(s, "    for (int step = %d; step > 0; step /= 2) {\n    barrier(CLK_LOCAL_MEM_FENCE);\n    if (lid < step) {\n", GROUP / 2);
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    tree%d[lid] += tree%d[lid + step];\n", k, k);
-    put(s, "    }\n    }\n    if (lid) return;\n");
+    gs__put(s, "    }\n    }\n    if (lid) return;\n");
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = tree%d[0];\n", k, k);
 }
 
@@ -360,110 +248,127 @@ static void columns_cpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
         for (int q = 0; q < vectors; q++) gs_str_printf(s, "    float16 c%d_%d = (float16)(0.0f);\n", k, q);
     open = open_loops(s, f, 0);
     for (int q = 0; q < vectors; q++) {
-        put(s, "    {\n");
+        gs__put(s, "    {\n");
         for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float16 w%d;\n    float *t%d = (float *)&w%d;\n", k, k, k);
         gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety) vectorize_width(%d) unroll(disable)\")\n", GS_LANES);
         gs_str_printf(s, "    for (int l = 0; l < %d; l++) {\n    const long d%d = c0 + %d + l;\n", GS_LANES, inner, q * GS_LANES);
         prologue(g, s, u, "t", "[l] =");
-        put(s, "    }\n");
+        gs__put(s, "    }\n");
         for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    c%d_%d += w%d;\n", k, q, k);
-        put(s, "    }\n");
+        gs__put(s, "    }\n");
     }
     close_loops(s, open);
     for (int k = 0; k < f->sums; k++)
         for (int q = 0; q < vectors; q++) gs_str_printf(s, "    b%d[%d] = c%d_%d;\n", k, q, k, q);
-    put(s, "    } else {\n");
+    gs__put(s, "    } else {\n");
     for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    for (int l = 0; l < w; l++) a%d[l] = 0.0f;\n", k);
     open = open_loops(s, f, 0);
     gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
     prologue(g, s, u, "a", "[l] +=");
-    put(s, "    }\n");
+    gs__put(s, "    }\n");
     close_loops(s, open);
-    put(s, "    }\n");
+    gs__put(s, "    }\n");
+}
+
+static void columns_gpu(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f)
+{
+    int open;
+
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float a%d = 0.0f;\n", k);
+    open = open_loops(s, f, 0);
+    prologue(g, s, u, "a", " +=");
+    close_loops(s, open);
+}
+
+/* ---- kernels ---- */
+
+static void segment_bounds(gs_str *s)
+{
+    gs__put(s, "    const int segment = get_group_id(2), lo = segment * segment_len, hi = min(limit, lo + segment_len);\n");
+}
+
+/* Along rows: those of an item on CPUs, that of a group on GPUs. */
+static void rows_body(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, const int *out)
+{
+    if (f->cpu) gs__put(s, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
+    else gs__put(s, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
+    gs__gen_decode(g, s, "row", f->kept, f->n_kept);
+    segment_bounds(s);
+    if (f->cpu) rows_cpu(g, s, u, f);
+    else rows_gpu(g, s, u, f);
+    if (f->segments > 1) store_partial(s, f, "s%d", "row");
+    else epilogue(g, s, u, out);
+    if (f->cpu) gs__put(s, "    }\n");
+}
+
+/* The same with the last additions of 16 rows together. */
+static void short_rows_body(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, const int *out)
+{
+    gs__put(s, "    for (int block = (int)get_group_id(0) * per; block < min(((int)get_group_id(0) + 1) * per, rows); block += 16) {\n");
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    float16 r%d[16];\n", k);
+    gs__put(s, "    for (int i = 0; i < 16; i++) {\n    const int row = min(block + i, rows - 1);\n");
+    gs__gen_decode(g, s, "row", f->kept, f->n_kept);
+    segment_bounds(s);
+    short_row(g, s, u, f);
+    gs__put(s, "    }\n");
+    for (int k = 0; k < f->sums; k++) {
+        total16(s, k);
+        gs_str_printf(s, "    const float *z%d = (const float *)&b%d;\n", k, k);
+    }
+    gs__put(s, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
+    gs__put(s, "    for (int i = 0; i < min(16, rows - block); i++) {\n    const int row = block + i;\n");
+    gs__gen_decode(g, s, "row", f->kept, f->n_kept);
+    for (int k = 0; k < f->sums; k++) gs_str_printf(s, "    const float s%d = z%d[i];\n", k, k);
+    epilogue(g, s, u, out);
+    gs__put(s, "    }\n    }\n");
+}
+
+/* Along columns: a block of them an item on CPUs, one an item on GPUs. */
+static void columns_body(gs_gen *g, gs_str *s, gs_unit *u, const sum_form *f, const int *out)
+{
+    const int inner = g->rank - 1, block = f->cpu ? COLUMNS : GROUP;
+    const char *const column = f->folded ? "fold" : "get_group_id(0)", *const others = f->folded ? "(int)get_group_id(0) / across" : "(int)get_group_id(1)";
+
+    if (f->folded) gs_str_printf(s, "    const int across = (n%d + %d) / %d, fold = (int)get_group_id(0) %% across;\n", inner, block - 1, block);
+    if (f->cpu) gs_str_printf(s, "    const int c0 = %s * %d, w = min(%d, n%d - c0);\n", column, block, block, inner);
+    else gs_str_printf(s, "    const int d%d = %s * %d + get_local_id(0);\n    if (d%d >= n%d) return;\n", inner, column, block, inner, inner);
+    gs__gen_decode(g, s, others, f->kept, f->n_kept - 1);
+    segment_bounds(s);
+    if (f->cpu) columns_cpu(g, s, u, f);
+    else columns_gpu(g, s, u, f);
+    if (f->cpu) gs_str_printf(s, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
+    if (f->segments > 1) {
+        gs__put(s, "    const int result = ");
+        gs__gen_horner(g, s, true);
+        gs__put(s, ";\n");
+        store_partial(s, f, f->cpu ? "a%d[l]" : "a%d", "result");
+    } else {
+        for (int k = 0; k < f->sums; k++) gs_str_printf(s, f->cpu ? "    const float s%d = a%d[l];\n" : "    const float s%d = a%d;\n", k, k);
+        epilogue(g, s, u, out);
+    }
+    if (f->cpu) gs__put(s, "    }\n");
 }
 
 /* The kernel that sums; with segments it stores partial sums, else it ends with the epilogue. */
-static const char *sum_kernel(gs_gen *g, gs_unit *u, sum_form *f, const int *out)
+static const char *sum_kernel(gs_gen *g, gs_unit *u, const sum_form *f, const int *out)
 {
     const bool parts = f->segments > 1;
-    const int inner = g->rank - 1;
     gs_str body = { 0 }, text = { 0 }, extra = { 0 };
     const char *name;
 
-    if (f->folded)
-        gs_str_printf(&body, "    const int across = (n%d + %d) / %d, fold = (int)get_group_id(0) %% across;\n", inner,
-                      (f->cpu ? COLUMNS : GROUP) - 1, f->cpu ? COLUMNS : GROUP);
-    if (f->together) {
-        put(&body, "    for (int block = (int)get_group_id(0) * per; block < min(((int)get_group_id(0) + 1) * per, rows); block += 16) {\n");
-        for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    float16 r%d[16];\n", k);
-        put(&body, "    for (int i = 0; i < 16; i++) {\n    const int row = min(block + i, rows - 1);\n");
-        gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
-    } else if (f->rows) {
-        if (f->cpu) put(&body, "    for (int row = (int)get_group_id(0) * per; row < min(((int)get_group_id(0) + 1) * per, rows); row++) {\n");
-        else put(&body, "    const int row = get_group_id(0), lid = get_local_id(0);\n");
-        gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
-    } else if (f->cpu) {
-        gs_str_printf(&body, "    const int c0 = %s * %d, w = min(%d, n%d - c0);\n", f->folded ? "fold" : "get_group_id(0)", COLUMNS, COLUMNS,
-                      inner);
-        gs__gen_decode(g, &body, f->folded ? "(int)get_group_id(0) / across" : "(int)get_group_id(1)", f->kept, f->n_kept - 1);
-    } else {
-        gs_str_printf(&body, "    const int d%d = %s * %d + get_local_id(0);\n    if (d%d >= n%d) return;\n", inner,
-                      f->folded ? "fold" : "get_group_id(0)", GROUP, inner, inner);
-        gs__gen_decode(g, &body, f->folded ? "(int)get_group_id(0) / across" : "(int)get_group_id(1)", f->kept, f->n_kept - 1);
-    }
-    put(&body, "    const int segment = get_group_id(2), lo = segment * segment_len, hi = min(limit, lo + segment_len);\n");
-
-    if (f->rows) {
-        if (f->cpu) rows_cpu(g, &body, u, f);
-        else rows_gpu(g, &body, u, f);
-        if (f->together) {
-            put(&body, "    }\n");
-            for (int k = 0; k < f->sums; k++) {
-                total16(&body, k);
-                gs_str_printf(&body, "    const float *z%d = (const float *)&b%d;\n", k, k);
-            }
-            put(&body, "    _Pragma(\"clang loop vectorize(assume_safety)\")\n");
-            put(&body, "    for (int i = 0; i < min(16, rows - block); i++) {\n    const int row = block + i;\n");
-            gs__gen_decode(g, &body, "row", f->kept, f->n_kept);
-            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    const float s%d = z%d[i];\n", k, k);
-            epilogue(g, &body, u, out);
-            put(&body, "    }\n");
-        } else if (parts) store_partial(&body, f, "s%d", "row");
-        else epilogue(g, &body, u, out);
-        if (f->cpu) put(&body, "    }\n");
-    } else {
-        if (f->cpu) {
-            columns_cpu(g, &body, u, f);
-        } else {
-            int open;
-
-            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, "    float a%d = 0.0f;\n", k);
-            open = open_loops(&body, f, 0);
-            prologue(g, &body, u, "a", " +=");
-            close_loops(&body, open);
-        }
-        if (f->cpu) gs_str_printf(&body, "    for (int l = 0; l < w; l++) {\n    const int d%d = c0 + l;\n", inner);
-        if (parts) {
-            put(&body, "    const int result = ");
-            gs__gen_horner(g, &body, true);
-            put(&body, ";\n");
-            store_partial(&body, f, f->cpu ? "a%d[l]" : "a%d", "result");
-        } else {
-            for (int k = 0; k < f->sums; k++) gs_str_printf(&body, f->cpu ? "    const float s%d = a%d[l];\n" : "    const float s%d = a%d;\n", k, k);
-            epilogue(g, &body, u, out);
-        }
-        if (f->cpu) put(&body, "    }\n");
-    }
+    if (f->together) short_rows_body(g, &body, u, f, out);
+    else if (f->rows) rows_body(g, &body, u, f, out);
+    else columns_body(g, &body, u, f, out);
     gs_str_printf(&extra, "%sconst int segment_len, const int limit, %s",
                   parts ? "__global float *part, const ulong part0, const int segments, const int results, " : "",
                   f->rows && f->cpu ? "const int rows, const int per, " : "");
     gs__gen_head(g, &text, "@", gs_str_c(&extra));
-    gs_str_free(&extra);
     if (f->rows && !f->cpu)
         for (int k = 0; k < f->sums; k++) gs_str_printf(&text, "    __local float tree%d[%d];\n", k, GROUP);
-    if (parts) put(&text, "    part += part0;\n");
+    if (parts) gs__put(&text, "    part += part0;\n");
     gs_str_printf(&text, "%s}\n\n", gs_str_c(&body));
     name = gs__gen_add(g, "sum", gs_str_c(&text));
+    gs_str_free(&extra);
     gs_str_free(&body);
     gs_str_free(&text);
     return name;
@@ -483,7 +388,7 @@ static const char *finish_kernel(gs_gen *g, gs_unit *u, const sum_form *f, const
     }
     epilogue(g, &body, u, out);
     gs__gen_head(g, &text, "@", "const __global float *part, const ulong part0, const int segments, const int results, ");
-    put(&text, "    part += part0;\n");
+    gs__put(&text, "    part += part0;\n");
     gs_str_printf(&text, "%s}\n\n", gs_str_c(&body));
     name = gs__gen_add(g, "finish", gs_str_c(&text));
     gs_str_free(&body);
@@ -527,6 +432,32 @@ static void gen_free(gs_gen *g)
     free(g);
 }
 
+/* The second launch of a sum in segments, whose first is g's. */
+static void finish(const gs_gen *g, gs_unit *u, const sum_form *f, int *out, gs_value *part)
+{
+    gs_gen *h = gen_new(g->p, u);
+    gs_launch *l;
+
+    memcpy(h->tag, g->tag, sizeof h->tag);
+    collect(h, u, out, false, true);
+    h->rank = g->rank;
+    for (int d = 0; d < g->rank; d++) {
+        h->dim[d] = g->dim[d];
+        h->red[d] = g->red[d];
+        h->axis[d] = g->axis[d];
+    }
+    gs__gen_project(h);
+    l = gs__launch_generated(g->p, finish_kernel(h, u, f, out));
+    gs__gen_pointers(h, l, false);
+    gs_launch_in(l, part);
+    gs_launch_int(l, f->segments);
+    gs_launch_int(l, f->results);
+    gs__gen_sizes(h, l);
+    gs_launch_grid(l, (size_t)div_up(f->results, GROUP), 1, 1, GROUP, 1, 1);
+    gs_launch_cost(l, 0, 4.0 * (double)part->count + gs__gen_bytes(h));
+    gen_free(h);
+}
+
 gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
 {
     gs_gen *g = gen_new(p, u);
@@ -535,7 +466,6 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     int64_t limit;
     gs_launch *l;
     gs_value *part = NULL;
-    const char *name;
     size_t gx, gy = 1;
     gs_status st;
 
@@ -556,8 +486,7 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
         part = gs_plan_scratch(p, (int64_t)f.sums * f.segments * f.results, "partial sums");
     }
     limit = f.n_red ? (f.rows && !f.cpu ? f.per_result : g->dim[f.red[0]]) : 1;
-    name = sum_kernel(g, u, &f, out);
-    l = gs__launch_generated(p, name);
+    l = gs__launch_generated(p, sum_kernel(g, u, &f, out));
     gs__gen_pointers(g, l, false);
     if (part) {
         gs_launch_out(l, part);
@@ -588,29 +517,7 @@ gs_status gs__emit_sum(gs_plan *p, gs_unit *u)
     gs_launch_grid(l, gx, gy, (size_t)f.segments, f.cpu ? 1 : GROUP, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));
 
-    if (part) {
-        gs_gen *h = gen_new(p, u);
-
-        memcpy(h->tag, g->tag, sizeof h->tag);
-        collect(h, u, out, false, true);
-        h->rank = g->rank;
-        for (int d = 0; d < g->rank; d++) {
-            h->dim[d] = g->dim[d];
-            h->red[d] = g->red[d];
-            h->axis[d] = g->axis[d];
-        }
-        gs__gen_project(h);
-        name = finish_kernel(h, u, &f, out);
-        l = gs__launch_generated(p, name);
-        gs__gen_pointers(h, l, false);
-        gs_launch_in(l, part);
-        gs_launch_int(l, f.segments);
-        gs_launch_int(l, f.results);
-        gs__gen_sizes(h, l);
-        gs_launch_grid(l, (size_t)div_up(f.results, GROUP), 1, 1, GROUP, 1, 1);
-        gs_launch_cost(l, 0, 4.0 * (double)part->count + gs__gen_bytes(h));
-        gen_free(h);
-    }
+    if (part) finish(g, u, &f, out, part);
     gen_free(g);
     return GS_OK;
 }

@@ -284,7 +284,8 @@ static gs_unit *unit_for_expr(gs_plan *p, gs_node *n, const leafset *s)
     for (int i = 0; i < s->n; i++) { /* units that make an operand */
         gs_unit *u = gs__leaf_unit(p, s->leaf[i]);
 
-        if (!u || (u->kind == GS_U_KERNEL && !gs__epilogue_fits(p, u->roots[0], n)) || !gs__vmap_is_identity(&s->map[i]) || !gs_shape_equal(u->shape, n->shape)) continue;
+        if (!u || !gs__vmap_is_identity(&s->map[i]) || !gs_shape_equal(u->shape, n->shape)) continue;
+        if (u->kind == GS_U_KERNEL && !gs__epilogue_fits(p, u->roots[0], n)) continue;
         if ((!best || u->last_order > best->last_order) && may_join(p, u, s, true)) best = u;
     }
     if (best) return best;
