@@ -8,24 +8,7 @@
 #include "cpu.h"
 #ifdef __OPENCL_VERSION__
 
-#ifndef PAD
-#define PAD 0
-#endif
-
-/* Where position i of a line of n with room around it comes from. */
-static inline int source_of(const int i, const int n)
-{
-#if PAD == 1
-    const int a = (int)abs(i);
-
-    return a >= n ? 2 * n - 2 - a : a;
-#elif PAD == 2
-    return clamp(i, 0, n - 1);
-#else
-    (void)n;
-    return i;
-#endif
-}
+#include "lines.h"
 
 /* Lanes q .. q+15 of a row of n pixels. */
 static inline float16 lanes(const __global float *row, const int q, const int n)
@@ -187,19 +170,7 @@ void few_image(__global float *out, const ulong out0, const __global float *src,
     }
 }
 
-/* x[i] of a line of n, or what stands for it outside. */
-static inline float edge(const __global float *x, const int i, const int n)
-{
-    const int s = source_of(i, n);
-
-    return s >= 0 && s < n ? x[s] : 0.0f;
-}
-
-#define STAGE 4096 /* floats of lines with room around them, beyond which lie what vectors read too far */
-
-/* Every other element of 32 */
-#define EVEN(a, b) (float16)((a).even, (b).even)
-#define ODD(a, b) (float16)((a).odd, (b).odd)
+#define STAGE 4096 /* floats of lines before their columns are picked apart; behind them lies what vectors read too far */
 
 /* few (planes, sw, rows, length): planes of h x v with room around them, every sw-th column together, so that a row of windows is a row of
  * memory: few[plane][f][i][q] = x[plane][i - top][q sw + f - left], zeros outside where PAD is 0. Group: `chunk` of the planes' rows; as many as the stage
@@ -213,41 +184,15 @@ void few_split(__global float *few, const ulong few0, const __global float *x, c
 
     few += few0, x += x0;
     for (int q0 = 0; q0 < length; q0 += most) {
-        const int n = min(most, length - q0), wide = n * sw, from = q0 * sw - left, at_once = STAGE / wide; /* columns of a phase, of all */
-        const int before = clamp(-from, 0, wide), inside = clamp(v - from, before, wide);
+        const int n = min(most, length - q0), wide = n * sw, at_once = STAGE / wide; /* columns of a phase, of all */
 
         for (int at0 = first; at0 < end; at0 += at_once) {
             const int at1 = min(at0 + at_once, end);
-            __local float *s = stage;
 
-            for (int at = at0; at < at1; at++, s += wide) {
-                const int row = source_of(at % rows - top, h);
-                const __global float *line = x + ((ulong)(at / rows) * h + row) * v;
-                int i = 0;
-
-                if (row < 0 || row >= h) {
-                    for (; i < wide; i += 16) gs_store16((float16)(0.0f), 0, s + i); /* what lies behind is written next */
-                    continue;
-                }
-                for (; i < before; i++) s[i] = edge(line, from + i, v);
-                for (; i + 16 <= inside; i += 16) gs_store16(gs_load16(0, line + from + i), 0, s + i);
-                for (; i < inside; i++) s[i] = line[from + i];
-                for (; i < wide; i++) s[i] = edge(line, from + i, v);
-            }
-            s = stage;
-            for (int at = at0; at < at1; at++, s += wide) {
-                __global float *d = few + ((ulong)(at / rows) * sw * rows + at % rows) * length + q0;
-
-                for (int f = 0; f < (sw == 2 ? 0 : sw); f++)
-                    for (int q = 0; q < n; q++) d[(ulong)f * rows * length + q] = s[q * sw + f];
-                for (int qb = 0; sw == 2 && qb < n; qb += 16) {
-                    const int q = min(qb, max(n - 16, 0));
-                    const float16 a = gs_load16(0, s + 2 * q), b = gs_load16(1, s + 2 * q);
-
-                    some_out(d + q, EVEN(a, b), min(n, 16));
-                    some_out(d + (ulong)rows * length + q, ODD(a, b), min(n, 16));
-                }
-            }
+            for (int at = at0; at < at1; at++)
+                stage_line(stage + (at - at0) * wide, x + (ulong)(at / rows) * h * v, at % rows - top, h, v, q0 * sw - left, wide);
+            for (int at = at0; at < at1; at++)
+                deal(few + ((ulong)(at / rows) * sw * rows + at % rows) * length + q0, (ulong)rows * length, stage + (at - at0) * wide, n, sw);
         }
     }
 }
@@ -313,9 +258,9 @@ void few_results(__global float *y, const ulong y0, const __global float *few, c
  *   part[chunk][m][t] = sum over n,p,q of many[n,m,p,q] few[n, c, jx % sw, p sh + i, q + jx / sw],   t = (c, i, jx)
  *
  * few as few_split leaves it. Group (chunk, g): `chunk_rows` of all rows p of all pictures; for NO planes of `many` by NI rows of taps of KW at a
- * time, whose NO NI KW accumulators, a lane for every q = lane (mod 16), stay in registers but for the end of every KO terms. At the end lanes are added, halves of
- * two vectors at a time. few_sum adds chunks. -DTAIL=0: rows are whole vectors. -DONE=1: rows are one whole vector; the next picture's planes, so short that nobody
- * foresees them, are asked for. */
+ * time, whose NO NI KW accumulators, a lane for every q = lane (mod 16), stay in registers but for the end of every KO terms. At the end
+ * lanes are added, halves of two vectors at a time. few_sum adds chunks. -DTAIL=0: rows are whole vectors. -DONE=1: rows are one whole vector; the
+ * next picture's planes, so short that nobody foresees them, are asked for. */
 #ifndef NI
 #define NI 2
 #endif

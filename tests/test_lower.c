@@ -111,6 +111,8 @@ static const conv_case conv_cases[] = {
     { 70, 1, 16, 16, 4, 3, 3, 1, 1, 1, 1, 1, 1 },  /* rows of one vector, chunks that begin amid a picture */
     { 2, 2, 17, 61, 9, 3, 5, 2, 3, 1, 2, 1, 1 },   /* three columns apart */
     { 1, 1, 5, 4130, 3, 3, 4, 2, 2, 1, 1, 1, 1 },  /* lines longer than the stage on which they are picked apart */
+    { 1, 5, 11, 300, 35, 3, 3, 1, 1, 1, 1, 1, 1 }, /* rows of y longer than a block of terms */
+    { 3, 6, 43, 47, 70, 3, 5, 2, 1, 0, 2, 1, 1 },  /* blocks of two rows, of two pictures too; the last of one */
     { 2, 6, 17, 34, 6, 3, 3, 1, 1, 1, 1, 1, 6 },   /* depthwise */
     { 2, 6, 35, 40, 12, 3, 3, 2, 2, 1, 1, 1, 6 },
 };
@@ -289,6 +291,12 @@ static void conv_few(void **state)
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     convolutions("few");
 }
+static void conv_sums(void **state)
+{
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    convolutions("sums");
+}
 static void conv_tile(void **state) { (void)state; convolutions("tile"); }
 static void conv_direct(void **state) { (void)state; convolutions("direct"); }
 
@@ -307,6 +315,7 @@ static void conv_forms(void **state)
         { "", 0, 2, 9, 20, 3, 7, 1, 3, "few_image" },   { "", 1, 2, 3, 40, 9, 4, 2, 1, "few_image" },
         { "", 0, 2, 3, 40, 9, 4, 2, 1, "few_results" },  { "", 0, 1, 3, 64, 9, 4, 2, 1, "few_results" },
         { "", 2, 2, 3, 40, 9, 4, 2, 1, "few_weights_grad" }, { "", 2, 2, 9, 20, 3, 7, 1, 3, "few_weights_grad" },
+        { "sums", 2, 2, 5, 20, 33, 3, 1, 1, "conv_sums" }, { "", 2, 1, 9, 65, 33, 3, 1, 1, "conv_sums" },
         { "pixel", 0, 3, 9, 8, 33, 1, 1, 0, "gemm" },   { "pixel", 1, 3, 9, 8, 33, 1, 1, 0, "gemm" },
         { "pixel", 2, 1, 9, 20, 33, 1, 1, 0, "gemm" },
         { "", 0, 5, 7, 4, 1, 4, 1, 0, "gemm" },         { "", 2, 5, 7, 4, 2, 4, 1, 0, "gemm" } };
@@ -341,10 +350,11 @@ static void folded_padding(void **state)
     static const struct { int n, c, h, w, o, k, s, p; gs_pad_mode mode; } cases[] = {
         { 2, 5, 20, 21, 3, 7, 1, 3, GS_PAD_REFLECT },  { 1, 3, 19, 33, 9, 7, 1, 3, GS_PAD_REFLECT },
         { 2, 9, 8, 7, 10, 3, 1, 1, GS_PAD_REFLECT },   { 1, 2, 18, 66, 11, 3, 1, 1, GS_PAD_REFLECT },
-        { 2, 8, 17, 16, 12, 3, 2, 1, GS_PAD_REFLECT }, { 1, 3, 32, 34, 8, 4, 2, 1, GS_PAD_REFLECT },
+        { 2, 8, 17, 16, 12, 3, 2, 1, GS_PAD_REFLECT }, { 2, 8, 33, 76, 12, 3, 2, 1, GS_PAD_REFLECT },
+        { 1, 9, 37, 41, 34, 5, 1, 2, GS_PAD_REPLICATE }, { 1, 3, 32, 34, 8, 4, 2, 1, GS_PAD_REFLECT },
         { 1, 4, 5, 18, 9, 3, 1, 2, GS_PAD_REPLICATE }, { 2, 17, 6, 5, 2, 4, 1, 1, GS_PAD_REPLICATE },
     };
-    static const char *const form[] = { "", "winograd:4", "winograd:3", "winograd:2", "fused", "cpu", "tile", "direct" };
+    static const char *const form[] = { "", "sums", "winograd:4", "winograd:3", "winograd:2", "fused", "cpu", "tile", "direct" };
 
     (void)state;
     for (size_t f = 0; f < GS_COUNT(form); f++) {
@@ -665,6 +675,7 @@ int main(void)
         cmocka_unit_test(conv_cpu),
         cmocka_unit_test(conv_own),
         cmocka_unit_test(conv_few),
+        cmocka_unit_test(conv_sums),
         cmocka_unit_test(winograd),
         cmocka_unit_test(winograd_fused),
         cmocka_unit_test(winograd_off),
