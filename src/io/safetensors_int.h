@@ -1,4 +1,4 @@
-/* What the safetensors reader and writer share. */
+/* What the safetensors reader and writer share (safetensors_tensor.c). */
 #ifndef GS_IO_SAFETENSORS_INT_H
 #define GS_IO_SAFETENSORS_INT_H
 
