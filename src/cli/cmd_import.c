@@ -1,6 +1,5 @@
-/* gesso import and export: weights under the keys of the original implementations' state dicts. Names inside
- * a checkpoint are those keys behind the network's prefix ("G.fc1.0.weight"), so either way is a copy; what
- * import adds is finding out which configuration the shapes belong to. */
+/* gesso import: weights under the keys of the original implementations' state dicts. Names inside a model's file are those keys behind the network's
+ * prefix ("G.fc1.0.weight"), so it is a copy, and finding out which configuration the shapes belong to. The other way: cmd_export.c. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +7,6 @@
 #include "cli/model.h"
 #include "eval/judge.h"
 #include "io/safetensors.h"
-#include "train/snapshot.h"
 
 enum { MAX_FILES = 8 };
 
@@ -186,7 +184,7 @@ typedef struct axis {
 static axis axis_of(const char *key, const char *const *set, int n_set, const char *values)
 {
     axis x = { .key = key };
-    static char text[256];
+    char text[256];
     char *save = NULL;
 
     if (mentions(set, n_set, key)) {
@@ -206,12 +204,6 @@ static void axis_free(axis *x)
 static void append(gs_str *s, const axis *x, int i)
 {
     if (x->value[i]) gs_str_printf(s, "%s = %s\n", x->key + strlen("model."), x->value[i]);
-}
-
-/* A file of weights alone has no averages beside them, whatever the run was told. */
-static gs_status without_averages(gs_config *c)
-{
-    return gs_config_text(c, "train", "ema") ? gs_config_set(c, "train.ema=0") : GS_OK;
 }
 
 /* "profile concat", "system ugatit": what a candidate is called. */
@@ -236,9 +228,8 @@ static gs_status find_config(candidate *best, const source *s, const gs_system *
     char *message = NULL;
 
     if (system->guess) {
-        gs_str text = { 0 };
-
         const gs_st_tensor **t = gs_xalloc((size_t)s->n * sizeof *t);
+        gs_str text = { 0 };
 
         for (int i = 0; i < s->n; i++) t[i] = s->items[i].t;
         gs_str_printf(&text, "[model]\nsystem = %s\n", system->name);
@@ -332,7 +323,7 @@ static gs_status write_model(const candidate *c, const source *s, const char *pa
     gs_str config = { 0 };
     gs_status st = GS_OK;
 
-    TRY(without_averages(c->setup->config));
+    TRY(cli_without_averages(c->setup->config));
     gs_config_write(c->setup->config, &config);
     gs_st_writer_meta(w, "system", c->setup->system->name);
     gs_st_writer_meta(w, "config", gs_str_c(&config));
@@ -359,30 +350,7 @@ done:
     return st;
 }
 
-/* ---- the commands ---- */
-
-/* "G" or "G." -> the system's prefix "G."; GS_EUSAGE names those there are. */
-static gs_status find_net(const gs_system *system, const char *name, const char **prefix)
-{
-    gs_str all = { 0 };
-    gs_status st;
-
-    *prefix = NULL;
-    if (!name) return GS_OK;
-    for (const char *const *p = system->networks; *p; p++) {
-        const size_t n = strlen(*p) - 1;
-
-        if (strncmp(name, *p, n) == 0 && (name[n] == 0 || strcmp(name, *p) == 0)) {
-            *prefix = *p;
-            gs_str_free(&all);
-            return GS_OK;
-        }
-        gs_str_printf(&all, " %.*s", (int)n, *p);
-    }
-    st = gs_fail(GS_EUSAGE, "--net %.40s: system %s has the networks%s", name, system->name, gs_str_c(&all));
-    gs_str_free(&all);
-    return st;
-}
+/* ---- the command ---- */
 
 static const cli_option import_options[] = {
     { 0, "system", "NAME", CLI_TEXT, .preset = "cgan", .help = "the system that the weights belong to; inception: the judge of \"gesso eval\"" },
@@ -433,7 +401,7 @@ static gs_status import(const cli_args *a)
         goto done;
     }
     TRY(gs_system_find(cli_text(a, "system"), "--system", &system));
-    TRY(find_net(system, cli_text(a, "net"), &net));
+    TRY(cli_network(system, cli_text(a, "net"), &net));
     if (!out) TRY(gs_fail(GS_EUSAGE, "import: where to? -o FILE.safetensors"));
     if (net && cli_operands(a) > 1) TRY(gs_fail(GS_EUSAGE, "import: --net goes with one FILE"));
     TRY(source_open(&s, a));
@@ -453,76 +421,4 @@ const cli_command cli_import = {
     .about = "FILE is a safetensors file with the keys of the Python originals' state dicts (\"fc1.0.weight\"), with or without \"G.\" and \"D.\" before\n"
              "them; several files, one a network, make one model. Profile and sizes are found by the shapes, or said by --set.",
     .min_operands = 1, .max_operands = MAX_FILES, .options = import_options, .n_options = (int)GS_COUNT(import_options), .run = import,
-};
-
-static const cli_option export_options[] = {
-    { 0, "net", "NET", CLI_TEXT, .help = "this network (G, D; genA2B, ...) alone, its keys without a prefix; default: all, with prefixes" },
-    { 0, "last", .type = CLI_FLAG, .help = "of a run with train.ema: the last weights, not their averages" },
-    { 0, "config", "INI", CLI_TEXT, .help = "configuration of a file that carries none" },
-    CLI_OUT("safetensors file to write"),
-};
-
-/* The tensor to be written for t: its average, where the file has one and last is not asked for. */
-static const gs_st_tensor *averaged(const gs_st_file *f, const gs_st_tensor *t, bool last)
-{
-    const gs_st_tensor *average = NULL;
-    gs_str name = { 0 };
-
-    gs_str_printf(&name, GS_AVERAGED "%s", t->name);
-    if (!last) average = gs_st_find(f, gs_str_c(&name));
-    gs_str_free(&name);
-    return average ? average : t;
-}
-
-static gs_status export(const cli_args *a)
-{
-    const char *out = cli_text(a, "output"), *net = NULL;
-    gs_st_writer *w = gs_st_writer_new();
-    gs_snapshot *snapshot = NULL;
-    const gs_st_file *f;
-    const gs_setup *setup;
-    gs_str config = { 0 };
-    gs_status st;
-    int n = 0;
-
-    if (!out) TRY(gs_fail(GS_EUSAGE, "export: where to? -o FILE.safetensors"));
-    TRY(cli_refuse_pickle(cli_operand(a, 0)));
-    TRY(gs_snapshot_open(cli_operand(a, 0), cli_text(a, "config"), &snapshot));
-    setup = gs_snapshot_setup(snapshot);
-    TRY(find_net(setup->system, cli_text(a, "net"), &net));
-    f = gs_snapshot_file(snapshot);
-    for (const char *const *p = setup->system->networks; *p; p++) {
-        if (net && strcmp(net, *p) != 0) continue;
-        for (int i = 0; i < gs_st_count(f); i++) {
-            const gs_st_tensor *t = gs_st_at(f, i);
-            const char *key;
-
-            if (strncmp(t->name, *p, strlen(*p)) != 0) continue;
-            key = t->name + (net ? strlen(net) : 0);
-            t = averaged(f, t, cli_given(a, "last"));
-            gs_st_writer_add(w, key, t->dtype, t->rank, t->shape, t->data);
-            n++;
-        }
-    }
-    if (n == 0) TRY(gs_fail(GS_EFORMAT, "%s: no tensors of network %s", gs_snapshot_path(snapshot), net ? net : "G"));
-    gs_st_writer_meta(w, "format", "pt");
-    gs_st_writer_meta(w, "system", setup->system->name);
-    if (!net) { /* complete in itself: generate reads it as it stands */
-        TRY(without_averages(setup->config));
-        gs_config_write(setup->config, &config);
-        gs_st_writer_meta(w, "config", gs_str_c(&config));
-    }
-    TRY(gs_st_writer_save(w, out));
-    if (!cli_quiet(a)) fprintf(stderr, "%s: %d tensors\n", out, n);
-done:
-    gs_str_free(&config);
-    gs_st_writer_free(w);
-    gs_snapshot_close(snapshot);
-    return st;
-}
-
-const cli_command cli_export = {
-    .name = "export", .operands = "RUN|FILE", .summary = "Writes weights for the Python originals",
-    .about = "A safetensors file with the keys of the originals' state dicts. In Python: G.load_state_dict(safetensors.torch.load_file(path)).",
-    .min_operands = 1, .max_operands = 1, .options = export_options, .n_options = (int)GS_COUNT(export_options), .run = export,
 };

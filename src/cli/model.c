@@ -59,3 +59,30 @@ gs_status cli_device_open(const cli_args *a, const gs_config *config, gs_device 
     if (!spec && config && !gs_config_is_auto(config, "run", "device")) spec = gs_config_str(config, "run", "device");
     return gs_device_open(spec, out);
 }
+
+gs_status cli_network(const gs_system *system, const char *name, const char **prefix)
+{
+    gs_str all = { 0 };
+    gs_status st;
+
+    *prefix = NULL;
+    if (!name) return GS_OK;
+    for (const char *const *p = system->networks; *p; p++) {
+        const size_t n = strlen(*p) - 1;
+
+        if (strncmp(name, *p, n) == 0 && (name[n] == 0 || strcmp(name, *p) == 0)) {
+            *prefix = *p;
+            gs_str_free(&all);
+            return GS_OK;
+        }
+        gs_str_printf(&all, " %.*s", (int)n, *p);
+    }
+    st = gs_fail(GS_EUSAGE, "--net %.40s: system %s has the networks%s", name, system->name, gs_str_c(&all));
+    gs_str_free(&all);
+    return st;
+}
+
+gs_status cli_without_averages(gs_config *c)
+{
+    return gs_config_text(c, "train", "ema") ? gs_config_set(c, "train.ema=0") : GS_OK;
+}

@@ -18,4 +18,9 @@ const char **cli_values(const cli_args *a, const char *name, int *n);
 /* Opens the device of --device, else the configuration's (NULL: none), else the default. */
 gs_status cli_device_open(const cli_args *a, const gs_config *config, gs_device **out);
 
+/* "G" or "G." -> the system's prefix "G."; NULL -> NULL. GS_EUSAGE names the networks there are. */
+gs_status cli_network(const gs_system *system, const char *name, const char **prefix);
+/* Makes it the configuration of a file of weights alone, which has no averages beside them, whatever the run was told. */
+gs_status cli_without_averages(gs_config *config);
+
 #endif
