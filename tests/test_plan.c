@@ -291,6 +291,95 @@ static void deviations_sum_to_nothing(void **state)
     }
 }
 
+/* Factors that are the same for all terms of a sum go in front of it. Terms are whole numbers and the factor is not, so only then are sums exact until
+ * it comes to the factor. Where a product is stored for others anyhow, and what is left of it is not at hand or costs more than a load, it is read as it is. */
+static void factors_go_in_front_of_sums(void **state)
+{
+    enum { B = 5, N = 37, KINDS = 9 };
+
+    (void)state;
+    for (int kind = 0; kind < KINDS; kind++) {
+        const bool taken = kind < 5;
+        float x[B * N], z[B * N], b[B], c[N], got[B];
+        char *text[2];
+        bool exact = true;
+
+        for (int i = 0; i < B * N; i++) x[i] = (float)(i % 11 - 3), z[i] = (float)(i % 7 + 1);
+        for (int i = 0; i < B; i++) b[i] = 0.1f + 0.3f * (float)i;
+        for (int i = 0; i < N; i++) c[i] = 0.1f + 0.3f * (float)i;
+        for (int off = 0; off < 2; off++) {
+            gs_graph *g = gs_graph_new();
+            gs_node *nx = gs_input(g, "x", GS_SHAPE(B, N), GS_F32), *nz = gs_input(g, "z", GS_SHAPE(B, N), GS_F32);
+            gs_node *nb = gs_input(g, "b", GS_SHAPE(B, 1), GS_F32), *nc = gs_input(g, "c", GS_SHAPE(1, N), GS_F32), *xb = gs_mul(nx, nb), *y;
+            const gs_compile_opts o = { .off = off ? "factors" : "" };
+            gs_plan *p;
+
+            switch (kind) {
+            case 0: y = xb; break;
+            case 1: y = gs_mul(nz, xb); break;
+            case 2: y = gs_neg(gs_scale(gs_mul(gs_scale(xb, 3.0), nz), 2.0)); break;
+            case 3: /* the product is stored, but its operand is read by the same launch */
+                gs_output(g, "xb", xb);
+                gs_output(g, "sum", gs_sum(nx, GS_AXIS(1), true));
+                y = gs_mul(xb, nz);
+                break;
+            case 4: y = gs_mul(gs_mul(nz, nb), nx); break;
+            case 5: y = gs_mul(nx, nc); break; /* not the same for all terms */
+            case 6: /* the sum's terms are a result */
+                gs_output(g, "xb", xb);
+                y = xb;
+                break;
+            case 7: /* a softmax's is not computed again */
+                xb = gs_mul(gs_exp(nx), nb);
+                gs_output(g, "xb", xb);
+                gs_output(g, "sum", gs_sum(gs_exp(nx), GS_AXIS(1), true));
+                y = gs_mul(xb, nz);
+                break;
+            default: /* nobody reads x + z by itself */
+                xb = gs_mul(gs_add(nx, nz), nb);
+                gs_output(g, "xb", xb);
+                y = gs_mul(xb, nz);
+                break;
+            }
+            gs_output(g, "y", gs_sum(y, GS_AXIS(1), true));
+            ok(gs_compile(g, device, NULL, &o, &p));
+            for (int i = 0; i < g->n_inputs; i++) {
+                const char *name = g->inputs[i].name;
+
+                gs_plan_feed(p, name, *name == 'x' ? x : *name == 'z' ? z : *name == 'b' ? b : c); /* those that the plan does not read: refused */
+            }
+            ok(gs_plan_run(p, 1, 0));
+            ok(gs_plan_fetch(p, "y", got));
+            text[off] = gs_plan_text(p);
+            for (int i = 0; i < B; i++) {
+                double want = 0, size = 0;
+                float sum = 0;
+
+                for (int j = 0; j < N; j++) {
+                    const double u = x[i * N + j], v = z[i * N + j];
+                    double term = u * b[i] * v;
+
+                    if (kind == 0 || kind == 6) term = u * b[i];
+                    if (kind == 5) term = u * c[j];
+                    if (kind == 7) term = exp(u) * b[i] * v;
+                    if (kind == 8) term = (u + v) * b[i] * v;
+                    sum += (float)(kind == 0 ? u : u * v);
+                    want += (kind == 2 ? -6.0 : 1.0) * term;
+                    size += fabs(term);
+                }
+                if (!(fabs(got[i] - want) <= 1e-5 * size)) fail_msg("kind %d: row %d sums to %g, not %g", kind, i, (double)got[i], want);
+                sum *= b[i];
+                if (!off && taken) exact = exact && got[i] == (kind == 2 ? -6.0f * sum : sum);
+            }
+            gs_plan_free(p);
+            gs_graph_free(g);
+        }
+        if (taken ? !exact || !strcmp(text[0], text[1]) : strcmp(text[0], text[1])) fail_msg("kind %d: %s", kind, text[0]);
+        free(text[0]);
+        free(text[1]);
+    }
+}
+
 /* CUDA allows 65535 groups along y; the null device keeps to that, a real one shows that the sums are right. */
 static void sums_of_very_many_rows(void **state)
 {
@@ -886,7 +975,7 @@ int main(void)
     const struct CMUnitTest values[] = { /* these look at numbers */
         cmocka_unit_test(sums_of_very_many_rows),
         cmocka_unit_test(segmented_sums_of_one_picture),
-        cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing),
+        cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing), cmocka_unit_test(factors_go_in_front_of_sums),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
         cmocka_unit_test(numbers_within_sums), cmocka_unit_test(many_places_of_a_tensor),

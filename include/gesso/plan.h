@@ -34,8 +34,8 @@ gs_status gs_store_write(gs_store *s, int i, const void *src);
 gs_status gs_store_add(gs_store *s, gs_graph *g);
 
 typedef struct gs_compile_opts {
-    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,fuse,rows,columns,epilogue,inplace,share,graphs" (tests,
-                           * measurements; columns: of rows, those side by side);
+    const char *off;      /* passes to leave out, comma-separated: "cse,simplify,factors,fuse,rows,columns,epilogue,inplace,share,graphs"
+                           * (tests, measurements; factors: of simplify, those of sums; columns: of rows, those side by side);
                            * NULL: what $GESSO_OFF says */
     const char *on;       /* passes to add where a plan does not take them by itself: "epilogue", which lets products add biases and apply activations;
                            * plans for CPUs leave it out, since it was slower there (docs/KERNELS.md); NULL: what $GESSO_ON says */

@@ -127,6 +127,7 @@ static gs_status attempt(gs_graph *g, gs_device *d, gs_store *store, const gs_co
     off = gs_xstrdup(opts && opts->off ? opts->off : getenv("GESSO_OFF") ? getenv("GESSO_OFF") : "");
     p->off_cse = gs_lists(off, "cse");
     p->off_simplify = gs_lists(off, "simplify");
+    p->off_factors = gs_lists(off, "factors");
     p->off_fuse = gs_lists(off, "fuse");
     p->off_epilogue = p->off_fuse || gs_lists(off, "epilogue") || /* CPUs are slower with it (docs/KERNELS.md) */
                       (gs__cpu_forms(&d->info) && !gs_lists(on, "epilogue"));

@@ -25,7 +25,7 @@ static void add_tensor(cost *c, const gs_node *n)
     c->tensors++;
 }
 
-static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
+bool gs__light(const gs_node *n)
 {
     static const gs_op *const light[] = {
         &gs_op_neg, &gs_op_affine, &gs_op_step, &gs_op_sign, &gs_op_abs, &gs_op_relu, &gs_op_leaky_relu, &gs_op_cast,
@@ -34,6 +34,12 @@ static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
     };
     bool found = false;
 
+    for (size_t i = 0; i < GS_COUNT(light); i++) found |= n->op == light[i];
+    return found;
+}
+
+static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
+{
     if (GS_IS(n, full) || GS_IS(n, iota)) return;
     if (gs__kind(n) == GS_NK_VIEW && !gs__info(p, n)->root) {
         if (!GS_IS(n, broadcast)) add_tensor(c, n);
@@ -43,8 +49,7 @@ static void add_cost(gs_plan *p, const gs_node *n, bool top, cost *c)
         add_tensor(c, n);
         return;
     }
-    for (size_t i = 0; i < GS_COUNT(light); i++) found |= n->op == light[i];
-    c->ops += found ? 1 : MAX_CHEAP + 1;
+    c->ops += gs__light(n) ? 1 : MAX_CHEAP + 1;
     for (int i = 0; i < n->n_in && c->ops <= MAX_CHEAP; i++) {
         bool again = false;
 

@@ -130,7 +130,7 @@ static gs_node *reshape_outer(gs_node *x, gs_shape to)
 }
 
 /* Does x, seen through its broadcasts, stay the same along all those axes? */
-static bool same_along(const gs_node *x, unsigned axes)
+bool gs__same_along(const gs_node *x, unsigned axes)
 {
     if (!GS_IS(x, broadcast)) return GS_IS(x, full);
     for (int d = 0; d < x->shape.rank; d++)
@@ -146,7 +146,7 @@ static bool centred(const gs_node *x, unsigned axes)
     double n;
 
     if (GS_IS(x, affine)) return x->attr.f[1] == 0.0 && centred(x->in[0], axes);
-    if (GS_IS(x, mul)) return (same_along(x->in[0], axes) && centred(x->in[1], axes)) || (same_along(x->in[1], axes) && centred(x->in[0], axes));
+    if (GS_IS(x, mul)) return (gs__same_along(x->in[0], axes) && centred(x->in[1], axes)) || (gs__same_along(x->in[1], axes) && centred(x->in[0], axes));
     if (!GS_IS(x, sub) || !GS_IS(x->in[1], broadcast)) return false;
     mean = x->in[1]->in[0];
     sum = GS_IS(mean, affine) ? mean->in[0] : NULL;
@@ -343,12 +343,18 @@ static gs_node *own_memory(gs_node *r)
 
 typedef struct walk {
     gs_plan *p;
+    int n;          /* original nodes */
     gs_node **repl; /* by original id: the canonical node */
-    gs_node **sign; /* by original id: what a step reads in its operand's stead, or NULL */
+    gs_node **sign; /* by original id: what a step reads in its operand's stead, or NULL; NULL: not for any */
     gs_node **made; /* canonical nodes, operands first but for what identities make on the way */
     int n_made, cap_made;
     table seen;
 } walk;
+
+static gs_node *canonical(walk *w, gs_node *n);
+
+/* Of an original node, or of one made of such since. */
+static gs_node *replacement(walk *w, gs_node *x) { return x->id < w->n ? w->repl[x->id] : canonical(w, x); }
 
 static gs_node *canonical(walk *w, gs_node *n)
 {
@@ -358,7 +364,7 @@ static gs_node *canonical(walk *w, gs_node *n)
     bool same = true;
 
     for (int i = 0; i < n->n_in; i++) {
-        in[i] = w->repl[(w->sign[n->id] ? w->sign[n->id] : n->in[i])->id];
+        in[i] = replacement(w, w->sign && w->sign[n->id] ? w->sign[n->id] : n->in[i]);
         same &= in[i] == n->in[i];
     }
     if (!p->off_simplify || GS_IS(n, assign)) r = identity(n, in);
@@ -398,6 +404,7 @@ static void rewrite(walk *w)
     for (int i = 0; i < g->n_vars; i++)
         if (g->vars[i]->current != g->vars[i]->initial) mark_live(p, g->vars[i]->current);
 
+    w->n = n;
     w->repl = gs_xalloc((size_t)n * sizeof *w->repl);
     w->sign = p->off_simplify ? gs_xalloc((size_t)n * sizeof *w->sign) : find_signs(p, n);
     for (int i = 0; i < n; i++) {
@@ -486,6 +493,43 @@ static void count_uses(gs_plan *p)
     for (int i = 0; i < p->n_writes; i++) result(p, p->writes[i].value);
 }
 
+static void walk_free(walk *w)
+{
+    free(w->made);
+    free(w->repl);
+    free(w->sign);
+    free(w->seen.slot);
+}
+
+/* The canonical program once more, with the factors of sums in front of them (factors.c). */
+static void factor_sums(gs_plan *p)
+{
+    walk w = { .p = p, .n = p->g->n_nodes };
+    int won = 0;
+
+    w.repl = gs_xalloc((size_t)w.n * sizeof *w.repl);
+    for (int i = 0; i < p->n_order; i++) {
+        gs_node *n = p->order[i], *made = gs__sum_factored(p, n);
+
+        won += made != NULL;
+        w.repl[n->id] = canonical(&w, made ? made : n);
+        GS_PUSH(w.made, w.n_made, w.cap_made, w.repl[n->id]);
+    }
+    for (int i = 0; i < p->n_outputs; i++) {
+        p->outputs[i].node = own_memory(w.repl[p->outputs[i].node->id]);
+        GS_PUSH(w.made, w.n_made, w.cap_made, p->outputs[i].node);
+    }
+    for (int i = 0; i < p->n_writes; i++) {
+        p->writes[i].value = own_memory(w.repl[p->writes[i].value->id]);
+        GS_PUSH(w.made, w.n_made, w.cap_made, p->writes[i].value);
+    }
+    p->n_order = 0;
+    put_in_order(&w);
+    count_uses(p);
+    gs_debug(3, "simplify: factors of %d sums taken out, %d nodes", won, p->n_order);
+    walk_free(&w);
+}
+
 gs_status gs__pass_simplify(gs_plan *p)
 {
     const int n = p->g->n_nodes;
@@ -495,9 +539,7 @@ gs_status gs__pass_simplify(gs_plan *p)
     put_in_order(&w);
     count_uses(p);
     gs_debug(3, "simplify: %d nodes made, %d kept", n, p->n_order);
-    free(w.made);
-    free(w.repl);
-    free(w.sign);
-    free(w.seen.slot);
+    walk_free(&w);
+    if (!p->off_simplify && !p->off_factors) factor_sums(p);
     return gs_graph_status(p->g);
 }

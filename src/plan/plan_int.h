@@ -75,7 +75,7 @@ struct gs_plan {
     gs_device *d;
     gs_store *store;
     bool own_store;
-    bool off_cse, off_simplify, off_fuse, off_epilogue, off_rows, off_columns, off_inplace, off_share, off_graphs, dry_run, no_winograd;
+    bool off_cse, off_simplify, off_factors, off_fuse, off_epilogue, off_rows, off_columns, off_inplace, off_share, off_graphs, dry_run, no_winograd;
     char *use;                  /* variants that were asked for by name */
 
     /* compile time only */
@@ -132,6 +132,14 @@ gs_node_kind gs__kind(const gs_node *n);
 static inline gs_ninfo *gs__info(gs_plan *p, const gs_node *n) { return &p->info[n->id]; }
 /* The node whose bytes n shows: through reshapes. */
 gs_node *gs__storage(gs_node *n);
+
+/* Does x, seen through its broadcasts, stay the same along all those axes? (pass_simplify.c) */
+bool gs__same_along(const gs_node *x, unsigned axes);
+/* Is n an operation of an instruction or two, cheaper than a load? (pass_fuse.c) */
+bool gs__light(const gs_node *n);
+/* A node of the canonical program that is a sum, with the factors of its terms in front of it, made of nodes of that program; NULL: it has none, or is no
+ * sum (factors.c). */
+gs_node *gs__sum_factored(gs_plan *p, gs_node *n);
 
 /* Passes, in order. Each is one file. */
 gs_status gs__pass_simplify(gs_plan *p); /* live nodes, simplification, merging: fills order, info, writes, outputs */
