@@ -522,6 +522,63 @@ static int close_null(void **state)
     return 0;
 }
 
+/* ---- places within pages ---- */
+
+static gs_node *norm_of_columns(gs_node *x)
+{
+    gs_node *d = gs_sub(x, gs_mean(x, GS_AXIS(0), true));
+
+    return gs_mul(d, gs_rsqrt(gs_affine(gs_mean(gs_square(d), GS_AXIS(0), true), 1.0, 1e-5)));
+}
+
+/* Launches that go down columns of lines a page from each other write elsewhere in a page than they read, or over what they read; lines of other lengths
+ * need nothing of the kind. */
+static void lines_a_page_apart(void **state)
+{
+    static const struct { int64_t columns; bool apart; } size[] = { { 1024, true }, { 3072, true }, { 1000, false }, { 1025, false } };
+    gs_device *d;
+
+    (void)state;
+    assert_ok(gs_device_open("null:cpu", &d));
+    for (size_t k = 0; k < GS_COUNT(size); k++) {
+        const gs_shape shape = GS_SHAPE(48, size[k].columns), square = GS_SHAPE(size[k].columns, size[k].columns);
+        gs_graph *g = gs_graph_new();
+        gs_node *x = gs_input(g, "x", shape, GS_F32), *w = gs_input(g, "w", square, GS_F32), *y = norm_of_columns(x), *dx;
+        int launches = 0, pairs = 0;
+        gs_plan *p;
+
+        for (int i = 0; i < 3; i++) y = norm_of_columns(gs_add(gs_matmul(y, w, false, false), y));
+        gs_grad(gs_sum(gs_mul(y, gs_input(g, "t", shape, GS_F32)), GS_ALL, false), &x, 1, &dx);
+        gs_output(g, "y", y);
+        gs_output(g, "dx", dx);
+        assert_ok(gs_compile(g, d, NULL, &(gs_compile_opts){ .off = "", .dry_run = true }, &p));
+        follow(p);
+        for (int i = 0; i < p->n_launches; i++) {
+            const gs_launch *l = p->launches[i];
+
+            launches += l->apart;
+            for (int o = 0; o < l->n_args && l->apart; o++)
+                for (int a = 0; a < l->n_args; a++) {
+                    const gs_value *out = l->args[o].value, *in = l->args[a].value;
+                    size_t far;
+
+                    if (l->args[o].kind != GS_ARG_OUT || l->args[a].kind != GS_ARG_IN || in->count != out->count) continue;
+                    if (in->place == out->place && in->buffer == out->buffer && in->offset == out->offset) continue;
+                    far = (out->offset + GS_PAGE - in->offset % GS_PAGE) % GS_PAGE;
+                    if (far < GS_PHASE || far > GS_PAGE - GS_PHASE)
+                        fail_msg("%d columns: %s at %zu, %s at %zu", (int)size[k].columns, out->name, out->offset, in->name, in->offset);
+                    pairs++;
+                }
+        }
+        assert_int_equal(launches > 0, size[k].apart);
+        if (size[k].apart) assert_true(launches >= 7 && pairs >= launches);
+        assert_true(gs_plan_get_stats(p).workspace_bytes <= p->live_bytes + p->live_bytes / 50 + GS_PAGE);
+        gs_plan_free(p);
+        gs_graph_free(g);
+    }
+    gs_device_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -529,6 +586,7 @@ int main(void)
         cmocka_unit_test(phases_do_not_add_up),
         cmocka_unit_test(no_outer_product_in_memory),
         cmocka_unit_test(refused_with_figures),
+        cmocka_unit_test(lines_a_page_apart),
         cmocka_unit_test(random_programs_within_budgets),
         cmocka_unit_test(systems_within_budgets),
         cmocka_unit_test(same_bits_on_the_device),

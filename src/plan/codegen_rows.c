@@ -21,7 +21,7 @@
 #define BLOCK 4096           /* elements of short rows that an item takes: a group costs as much as some hundred */
 #define VECTORS 16           /* of a row that has no loops, at most */
 #define TOGETHER 4           /* of those rows go through a loop together, at most */
-#define SIDE 128             /* rows side by side that an item takes at most */
+#define SIDE (GS_PHASE / 4)   /* rows side by side that an item takes at most */
 #define SIDE_BYTES (1 << 19) /* of all tensors of an item's rows: half of what a core's own cache keeps */
 
 typedef struct gs_rows {
@@ -509,6 +509,7 @@ gs_status gs__emit_rows(gs_plan *p, gs_unit *u)
     gs__gen_sizes(g, l);
     gs_launch_grid(l, (size_t)items, 1, 1, 1, 1, 1);
     gs_launch_cost(l, 0, gs__gen_bytes(g));
+    l->apart = g->side && 4 * g->dim[g->rank - 1] % GS_PAGE == 0;
     gs_str_free(&body);
     gs_str_free(&text);
     gs_str_free(&g->once);

@@ -66,6 +66,7 @@ typedef struct gs_launch {
     gs_gemm gemm;
     bool is_copy;         /* the driver's copy or, without an IN argument, fill with zeros: args = destination, [source] */
     bool again;           /* repeats an earlier launch to save memory */
+    bool apart;           /* goes through lines a page from each other: what it writes should lie elsewhere in a page than what it reads */
     double flops, bytes;  /* for reports */
     const struct gs_variant *variant; /* of a product or convolution, NULL for all else (variants.h) */
     int family;           /* gs_family of variant */

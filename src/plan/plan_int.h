@@ -71,6 +71,9 @@ typedef struct gs_plan_input { char *name; gs_value *value; gs_shape shape; gs_d
 
 typedef struct gs_chunk { size_t size; } gs_chunk;
 
+#define GS_PAGE 4096  /* bytes: a load whose address differs from a store's by a multiple of it waits for that */
+#define GS_PHASE 512  /* bytes that an item of a launch through such lines (gs_launch.apart) takes of each, at most */
+
 struct gs_plan {
     gs_device *d;
     gs_store *store;
