@@ -291,6 +291,8 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
                     const int cols = min(wide = width(end - s), end - s);
                     const bool whole = (cols == wide) & !TC & (!GS_END | (k0 + KC < k)); /* is stored from registers */
 
+                    if (k > KC) /* earlier sums: rows a power of two apart do not stay near */
+                        for (int r = 0; r < (TC ? 0 : rn); r++) ASK(to + r * ldc), ASK(to + r * ldc + 16);
                     if (wide == NR) {
                         if (high == MR) BLOCK(MR, float16, any16, 2)
                         else BLOCK(8, float16, any16, 2)

@@ -208,7 +208,7 @@ static bool results_can(const gs_conv *c)
 static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x, gs_value *w)
 {
     const int cg = c->xc / c->groups, og = c->yc / c->groups, terms = cg * c->kh * c->kw;
-    const int blocks = (og + BLOCK / 2 - 1) / (BLOCK / 2), no = (og + blocks - 1) / blocks, two = c->yw < 2 * LANES;
+    const int blocks = gs__even_blocks(og, RESULTS, BLOCK / 2), no = (og + blocks - 1) / blocks, two = c->yw < 2 * LANES;
     const int f_rows = (c->yh - 1) * c->sh + c->kh, length = c->yw + (c->kw - 1) / c->sw;
     const int64_t planes = (int64_t)c->n * c->xc, per_few = (int64_t)c->xc * c->sw * f_rows * length;
     const int64_t count = (int64_t)c->groups * blocks * terms * no, each = (int64_t)c->n * c->groups;

@@ -33,6 +33,16 @@ static inline int64_t gs__dims(gs_shape s, int from, int to)
     return n;
 }
 
+/* In how many equal blocks of about least .. most n is cut, so that the fewest beyond n are computed; few rather than many. */
+static inline int gs__even_blocks(int n, int least, int most)
+{
+    int best = (n + most - 1) / most;
+
+    for (int b = best + 1; b <= (n + least - 1) / least; b++)
+        if ((n + b - 1) / b * b < (n + best - 1) / best * best) best = b;
+    return best;
+}
+
 /* ---- convolutions ---- */
 
 /* As a product, in blocks for CPUs or in tiles (lower_conv_gemm.c). */
