@@ -110,7 +110,7 @@ bool gs__digest_right(const gs__digest *d);
  * v[i] is parameter i after one step, started from `before[i]`. */
 gs_status gs__case_check(const gs__case *c, gs_graph *g, float *const *v, float *const *before, double seconds, gs__digest *d);
 
-/* ---- ops.c, models.c, start.c ---- */
+/* ---- ops.c, models.c, steps.c, start.c ---- */
 
 enum { GS__OP_RESULTS = 6 };
 typedef struct gs__op {      /* one case on a device */

@@ -81,8 +81,8 @@ bool gs__gen_contiguous(const gs_gen *g, const gs_access *a);
  * for memory does not. */
 bool gs__gen_heavy(const char *statements);
 
-/* codegen_row_loop.c: a loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the largest where that
- * is so: body writes statements that end with u<k> = the value for each, at the element d<dim>. Without sums it is a loop all the same. */
+/* codegen_row_loop.c: a loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the
+ * largest where that is so: body writes statements that end with u<k> = the value for each, at the element d<dim>. Without sums it is a loop all the same. */
 typedef void gs_row_body(gs_gen *g, gs_str *s, void *user);
 #define GS_LANES 16
 #define GS_CHAINS 4 /* sums of GS_LANES that go on at a time */
