@@ -1,4 +1,4 @@
-/* Shared by cuda.c (devices, memory, launches), cuda_program.c (building), cuda_nvrtc.c (compiling),
+/* Shared by cuda.c (devices, launches), cuda_memory.c, cuda_program.c (building), cuda_nvrtc.c (compiling),
  * cuda_gemm.c (cuBLAS) and cuda_graph.c (recorded work). */
 #ifndef GS_DEVICE_CUDA_INT_H
 #define GS_DEVICE_CUDA_INT_H
@@ -86,6 +86,14 @@ void gs__nvrtc_code_free(gs_nvrtc_code *c);
 /* The architecture to compile for; 0 when this NVRTC knows none that the device can run. ptx: not machine
  * code but PTX. */
 int gs__nvrtc_target(int capability, bool *ptx);
+
+/* cuda_memory.c */
+gs_status gs__cu_alloc(gs_device *d, size_t bytes, gs_buffer **out);
+void gs__cu_free(gs_device *d, gs_buffer *b);
+gs_status gs__cu_write(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes);
+gs_status gs__cu_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, size_t bytes);
+gs_status gs__cu_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes);
+gs_status gs__cu_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes);
 
 /* cuda_program.c */
 gs_status gs__cu_build(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);

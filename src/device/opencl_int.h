@@ -1,4 +1,4 @@
-/* Shared by opencl.c (devices, memory, launches), opencl_program.c (building), opencl_pocl.c, opencl_pages.c and opencl_gemm.c (CLBlast). */
+/* Shared by opencl.c (devices, launches), opencl_memory.c, opencl_program.c (building), opencl_pocl.c, opencl_pages.c and opencl_gemm.c (CLBlast). */
 #ifndef GS_DEVICE_OPENCL_INT_H
 #define GS_DEVICE_OPENCL_INT_H
 
@@ -55,6 +55,14 @@ const char *gs__cl_error_name(cl_int err);
 /* Records "<device>: <what>: <error>" with what it means to the user where that is known; returns the status
  * that fits err. */
 gs_status gs__cl_fail(const gs_device *d, cl_int err, const char *what, ...) __attribute__((format(printf, 3, 4)));
+
+/* opencl_memory.c */
+gs_status gs__cl_alloc(gs_device *d, size_t bytes, gs_buffer **out);
+void gs__cl_free(gs_device *d, gs_buffer *b);
+gs_status gs__cl_write(gs_device *d, gs_buffer *b, size_t offset, const void *src, size_t bytes);
+gs_status gs__cl_read(gs_device *d, gs_buffer *b, size_t offset, void *dst, size_t bytes);
+gs_status gs__cl_copy(gs_device *d, gs_buffer *dst, size_t dst_offset, gs_buffer *src, size_t src_offset, size_t bytes);
+gs_status gs__cl_fill(gs_device *d, gs_buffer *b, size_t offset, uint32_t word, size_t bytes);
 
 /* opencl_program.c */
 gs_status gs__cl_build(gs_device *d, const char *label, const char *source, const char *options, gs_program **out);
