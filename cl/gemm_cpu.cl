@@ -253,7 +253,8 @@ void gemm_cpu(__global float *c, const ulong c0, const __global float *a, const 
         const int kn = min(KC, k - k0), held = KC / kn * NR; /* terms of this block, columns that the panel has room for */
         const bool more = k0 + KC < k, follows = !more && p + 1 < (int)get_num_groups(2) && get_num_groups(0) * get_num_groups(1) == 1;
         const int next_terms = more ? min(KC, k - k0 - KC) : follows ? min(KC, k) : 0; /* of the next block: behind the last, the next problem's first */
-        const __global float *next_a = more ? a + (TA ? (ulong)KC * lda : KC) : a + stride_a, *next_b = more ? b + (TB ? KC : (ulong)KC * ldb) : b + stride_b;
+        const long terms_on = more ? KC : -k0; /* to the first of that */
+        const __global float *next_a = a + (more ? 0 : stride_a) + terms_on * (TA ? lda : 1), *next_b = b + (more ? 0 : stride_b) + terms_on * (TB ? 1 : ldb);
         const float bt = k0 ? 1.0f : beta;
 
 #if LAY
