@@ -102,7 +102,8 @@ static void test_usage(void **state)
     fails("devices --jsn", 2, "devices: there is no option --jsn", "--json", "gesso help devices");
     fails("devices -z", 2, "no option -z", NULL, NULL);
     fails("devices --json=1", 2, "--json takes no value", NULL, NULL);
-    fails("devices more", 2, "what is \"more\" for", NULL, NULL);
+    fails("devices more", 2, "\"more\" is one operand too many: it takes none", NULL, NULL);
+    fails("info a.ini b.ini", 2, "\"b.ini\" is one operand too many: it takes CONFIG|RUN|FILE", NULL, NULL);
     fails("info", 2, "wants CONFIG|RUN|FILE", NULL, NULL);
     fails("check --device", 2, "--device wants a value", NULL, NULL);
     fails("check --device ''", 2, "--device wants a value", NULL, NULL);

@@ -171,7 +171,11 @@ gs_status cli_parse(const cli_command *cmd, int argc, char **argv, cli_args **ou
     *help = cli_given(a, "help");
     if (*help) goto done;
     if (a->n_operands < cmd->min_operands) TRY(usage(cmd, "wants %s", cmd->operands));
-    if (a->n_operands > cmd->max_operands) TRY(usage(cmd, "what is \"%.60s\" for?", a->operand[cmd->max_operands]));
+    if (a->n_operands > cmd->max_operands) {
+        const char *most = cmd->max_operands ? cmd->operands : "none";
+
+        TRY(usage(cmd, "\"%.60s\" is one operand too many: it takes %s", a->operand[cmd->max_operands], most));
+    }
 done:
     if (st != GS_OK) {
         cli_args_free(a);

@@ -281,9 +281,10 @@ static bool driver_can(const gs_device *d, const gs_problem *q)
 {
     const gs_driver *drv = d->drv;
 
-    /* the library starts when it is first asked for */
+    /* The library starts when it is first asked for. It may want copies in whole tiles: many times a slim matrix. */
     return drv->gemm && (!drv->gemm_ready || drv->gemm_ready((gs_device *)d)) &&
-           (q->gemm.k < GS_FEW_TURNS || gs_device_loop_turns((gs_device *)d) >= q->gemm.k);
+           (q->gemm.k < GS_FEW_TURNS || gs_device_loop_turns((gs_device *)d) >= q->gemm.k) &&
+           (!drv->gemm_temp || drv->gemm_temp((gs_device *)d, &q->gemm) <= d->info.max_alloc);
 }
 
 static gs_status driver_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *c, gs_value *a, gs_value *b)

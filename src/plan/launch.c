@@ -139,7 +139,7 @@ void gs_launch_in_at(gs_launch *l, gs_value *v, int64_t extra)
 
 void gs_launch_int(gs_launch *l, int64_t i)
 {
-    assert(i >= INT32_MIN && i <= INT32_MAX && "index arithmetic in kernels is 32-bit");
+    l->too_wide |= i < INT32_MIN || i > INT32_MAX;
     arg_add(l, GS_ARG_INT)->i = (int32_t)i;
 }
 

@@ -182,12 +182,22 @@ static void image_emit(gs_plan *p, const gs_conv *c, gs_value *out, gs_value *sr
                    4.0 * (double)each * ((double)m.s.planes * m.s.rows * m.s.cols + (double)m.c * m.h * m.v));
 }
 
+/* Planes of few channels as few_split leaves them: lines a plane, and elements of each sw lines that were one. */
+typedef struct lines { int rows, length; int64_t per_picture; } lines;
+
+static lines lines_of(const gs_conv *c, int channels, int high, int wide, int sh, int sw)
+{
+    const lines l = { .rows = (high - 1) * sh + c->kh, .length = wide + (c->kw - 1) / sw };
+
+    return (lines){ l.rows, l.length, (int64_t)channels * sw * l.rows * l.length };
+}
+
 /* Planes of h x v with room around them, every sw-th column together: few_split. */
 static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64_t planes, int sw, int rows, int length, int h, int v, int top, int left)
 {
     enum { LEAST = 512 }; /* elements of a group */
     const int64_t all = planes * rows, want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units);
-    const int64_t chunk = GS_MAX((all + want - 1) / want, (LEAST + sw * length - 1) / (sw * length));
+    const int64_t chunk = GS_MAX((all + want - 1) / want, (LEAST + (int64_t)sw * length - 1) / ((int64_t)sw * length));
     gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_split", "-DPAD=%d", mode);
 
     gs_launch_out(l, split);
@@ -199,49 +209,36 @@ static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64
 
 /* ---- many results of few channels: few_results ---- */
 
-gs_value *gs__conv_few_weights(gs_plan *p, gs_value *w, int64_t groups, int64_t o, int64_t terms, int64_t blocks, int64_t no)
-{
-    const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units), all = groups * blocks;
-    const int64_t parts = GS_MAX(1, GS_MIN((want + all - 1) / all, terms / 64)); /* of a block */
-    const int64_t chunk = ((terms + parts - 1) / parts + LANES - 1) / LANES * LANES;
-    gs_value *wt = gs_plan_scratch(p, groups * blocks * terms * no, "weights");
-    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_turned", ANY_OPTIONS);
-
-    gs_launch_out(l, wt);
-    gs_launch_in(l, w);
-    ints(l, (const int64_t[]){ o, terms, no, chunk }, 4);
-    gs_launch_grid(l, (size_t)((terms + chunk - 1) / chunk), (size_t)blocks, (size_t)groups, 1, 1, 1);
-    gs_launch_cost(l, 0.0, 8.0 * (double)(groups * blocks * terms * no));
-    return wt;
-}
-
 /* Windows of more terms would want sums in blocks. */
 static bool results_can(const gs_conv *c)
 {
-    return few(c, c->xc) && c->yc / c->groups >= RESULTS && c->yw >= LANES && c->xc / c->groups * c->kh * c->kw <= TERMS;
+    return few(c, c->xc) && c->yc / c->groups >= RESULTS && c->yw >= LANES && c->xc / c->groups * c->kh * c->kw <= TERMS &&
+           c->n * lines_of(c, c->xc, c->yh, c->yw, c->sh, c->sw).per_picture <= GS_MOST_ELEMENTS;
 }
 
 static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x, gs_value *w)
 {
     const int cg = c->xc / c->groups, og = c->yc / c->groups, terms = cg * c->kh * c->kw;
     const int blocks = gs__even_blocks(og, RESULTS, BLOCK / 2), no = (og + blocks - 1) / blocks, two = c->yw < 2 * LANES;
-    const int f_rows = (c->yh - 1) * c->sh + c->kh, length = c->yw + (c->kw - 1) / c->sw;
-    const int64_t planes = (int64_t)c->n * c->xc, per_few = (int64_t)c->xc * c->sw * f_rows * length;
-    const int64_t each = (int64_t)c->n * c->groups;
+    const lines f = lines_of(c, c->xc, c->yh, c->yw, c->sh, c->sw);
+    const int64_t planes = (int64_t)c->n * c->xc;
+    const int64_t count = (int64_t)c->groups * blocks * terms * no, each = (int64_t)c->n * c->groups;
     const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units), cuts = GS_MIN(c->yh, (want + each - 1) / each);
     const int64_t chunk = ((c->yh + cuts - 1) / cuts + two) >> two << two;
-    gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"), *wt = gs__conv_few_weights(p, w, c->groups, og, terms, blocks, no);
+    gs_value *split = gs_plan_scratch(p, c->n * f.per_picture, "split"), *wt = gs_plan_scratch(p, count, "weights");
     gs_launch *l;
 
-    split_emit(p, split, x, (int)c->mode, planes, c->sw, f_rows, length, c->xh, c->xw, c->ph, c->pw);
+    split_emit(p, split, x, (int)c->mode, planes, c->sw, f.rows, f.length, c->xh, c->xw, c->ph, c->pw);
+    /* as few_weights has it, results are the columns and all terms its o */
+    weights_launch(p, wt, w, (const int64_t[]){ count / no, no, blocks, terms, 1, 1, 1, og, 1, 0, (int64_t)og * terms, 1, 0, 0, terms });
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_results", "-DKW=%d -DSW=%d -DNO=%d -DROWS=%d", c->kw, c->sw, no, two);
     gs_launch_out(l, y);
     gs_launch_in(l, split);
     gs_launch_in(l, wt);
-    ints(l, (const int64_t[]){ chunk, og, c->yh, c->yw, cg, c->kh, c->sh, f_rows, length, per_few, blocks }, 11);
+    ints(l, (const int64_t[]){ chunk, og, c->yh, c->yw, cg, c->kh, c->sh, f.rows, f.length, f.per_picture, blocks }, 11);
     gs_launch_grid(l, (size_t)((c->yh + chunk - 1) / chunk), (size_t)c->n, (size_t)c->groups, 1, 1, 1);
-    gs_launch_cost(l, flops(c), 4.0 * c->n * ((double)per_few + (double)c->yc * c->yh * c->yw));
+    gs_launch_cost(l, flops(c), 4.0 * c->n * ((double)f.per_picture + (double)c->yc * c->yh * c->yw));
 }
 
 /* ---- few channels of x or of y in the gradient by weights: few_weights_grad ---- */
@@ -268,59 +265,74 @@ static bool weights_of(const gs_conv *c, weights *m)
     return few(c, c->yc) && c->sh == 1 && c->sw == 1 && m->s.wide >= LANES && m->top >= 0 && m->left >= 0;
 }
 
-static bool weights_can(const gs_conv *c)
+/* How the sums are cut: taps and planes an item has in registers, elements of a whole sum, rows a part and parts, of which each leaves a whole sum. */
+typedef struct parts { int ni, no; int64_t count, rows, each, n; } parts;
+
+static parts parts_of(const gs_conv *c, const weights *m, int cores)
+{
+    const int taps = m->c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)), no = GS_MIN(m->s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
+    parts a = { .ni = ni, .no = no, .count = (int64_t)c->groups * m->s.planes * taps * c->kw, .rows = (int64_t)c->n * m->s.high };
+    const int a_core = (double)m->s.planes * m->s.wide * (double)a.rows < 100.0 * (double)(a.count / c->groups * LANES) ? 2 : 4; /* each writes all sums */
+    const int64_t even = GS_MAX(1, a_core * cores / c->groups), most = GS_MAX(1, NEAR / ((int64_t)no * m->s.wide));
+    const int64_t cuts = GS_MIN(a.rows, even * ((a.rows + even * most - 1) / (even * most)));
+
+    a.each = (a.rows + cuts - 1) / cuts;
+    a.n = (a.rows + a.each - 1) / a.each;
+    return a;
+}
+
+static lines weights_lines(const gs_conv *c, const weights *m) { return lines_of(c, m->c * c->groups, m->s.high, m->s.wide, m->sh, m->sw); }
+
+static bool weights_can(const gs_device *d, const gs_conv *c)
 {
     weights m;
+    parts a;
 
-    return c->kw <= 11 && weights_of(c, &m);
+    if (c->kw > 11 || !weights_of(c, &m)) return false;
+    a = parts_of(c, &m, d->info.compute_units);
+    return GS_MAX(c->n * weights_lines(c, &m).per_picture, a.n * a.count) <= GS_MOST_ELEMENTS;
 }
 
 static void weights_emit(gs_plan *p, const gs_conv *c, gs_value *dw, gs_value *x, gs_value *dy)
 {
     weights m;
     const bool ok = weights_of(c, &m);
-    const int taps = m.c * c->kh, ni = GS_MIN(taps, GS_MAX(1, 8 / c->kw)), no = GS_MIN(m.s.planes, GS_MAX(1, BLOCK / (ni * c->kw)));
-    const int64_t count = (int64_t)c->groups * m.s.planes * taps * c->kw, rows = (int64_t)c->n * m.s.high;
-    const int a_core = (double)m.s.planes * m.s.wide * (double)rows < 100.0 * (double)(count / c->groups * LANES) ? 2 : 4; /* each writes all sums */
-    const int64_t even = GS_MAX(1, a_core * gs_plan_device(p)->compute_units / c->groups), most = GS_MAX(1, NEAR / (no * m.s.wide));
-    const int64_t cuts = GS_MIN(rows, even * ((rows + even * most - 1) / (even * most)));
-    const int64_t chunk_rows = (rows + cuts - 1) / cuts, chunks = (rows + chunk_rows - 1) / chunk_rows;
-    const int f_rows = (m.s.high - 1) * m.sh + c->kh, length = m.s.wide + (c->kw - 1) / m.sw;
-    const int64_t planes = (int64_t)c->n * m.c * c->groups, per_few = (int64_t)m.c * c->groups * m.sw * f_rows * length;
-    gs_value *split = gs_plan_scratch(p, c->n * per_few, "split"),
-             *part = gs_plan_scratch(p, chunks * count, "sums");
+    const parts a = parts_of(c, &m, gs_plan_device(p)->compute_units);
+    const lines f = weights_lines(c, &m);
+    const int64_t planes = (int64_t)c->n * m.c * c->groups;
+    gs_value *split = gs_plan_scratch(p, c->n * f.per_picture, "split"), *part = gs_plan_scratch(p, a.n * a.count, "sums");
     gs_launch *l;
 
     (void)ok;
-    split_emit(p, split, m.few_is_x ? x : dy, m.few_is_x ? (int)c->mode : 0, planes, m.sw, f_rows, length, m.h, m.v, m.top, m.left);
+    split_emit(p, split, m.few_is_x ? x : dy, m.few_is_x ? (int)c->mode : 0, planes, m.sw, f.rows, f.length, m.h, m.v, m.top, m.left);
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_weights_grad", "-DPAD=%d -DKW=%d -DSW=%d -DNI=%d -DNO=%d -DTAIL=%d -DONE=%d",
-                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, ni, no, m.s.wide % LANES != 0, m.s.wide == LANES && m.s.cols == LANES);
+                      m.few_is_x ? 0 : (int)c->mode, c->kw, m.sw, a.ni, a.no, m.s.wide % LANES != 0, m.s.wide == LANES && m.s.cols == LANES);
     gs_launch_out(l, part);
     gs_launch_in(l, m.few_is_x ? dy : x);
     gs_launch_in(l, split);
-    ints(l, (const int64_t[]){ rows, chunk_rows, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
-                               m.s.high, m.s.wide, m.c, c->kh, m.sh, f_rows, length,
-                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, per_few, c->groups }, 17);
-    gs_launch_grid(l, (size_t)chunks, (size_t)c->groups, 1, 1, 1, 1);
+    ints(l, (const int64_t[]){ a.rows, a.each, m.s.planes, m.s.rows, m.s.cols, m.s.top, m.s.left,
+                               m.s.high, m.s.wide, m.c, c->kh, m.sh, f.rows, f.length,
+                               (int64_t)m.s.planes * c->groups * m.s.rows * m.s.cols, f.per_picture, c->groups }, 17);
+    gs_launch_grid(l, (size_t)a.n, (size_t)c->groups, 1, 1, 1, 1);
     gs_launch_cost(l, flops(c),
-                   4.0 * c->n * ((double)m.s.planes * c->groups * m.s.rows * m.s.cols + (double)per_few));
+                   4.0 * c->n * ((double)m.s.planes * c->groups * m.s.rows * m.s.cols + (double)f.per_picture));
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_sum", ANY_OPTIONS);
     gs_launch_out(l, dw);
     gs_launch_in(l, part);
-    ints(l, (const int64_t[]){ (int64_t)c->groups * m.s.planes, chunks, m.s.planes, m.c, c->kh, c->kw, m.base,
+    ints(l, (const int64_t[]){ (int64_t)c->groups * m.s.planes, a.n, m.s.planes, m.c, c->kh, c->kw, m.base,
                                (int64_t)c->yc / c->groups * (c->xc / c->groups) * c->kh * c->kw, m.sm, m.sc, m.si,
                                m.sj }, 12);
     gs__grid_items(l, (int64_t)c->groups * m.s.planes);
-    gs_launch_cost(l, 0.0, 4.0 * (double)count * (double)(chunks + 1));
+    gs_launch_cost(l, 0.0, 4.0 * (double)a.count * (double)(a.n + 1));
 }
 
 bool gs__conv_few_can(const gs_device *d, const gs_problem *q)
 {
     const gs_conv *c = &q->conv;
 
-    return gs__cpu_forms(&d->info) && c->dil == 1 && (c->kind == GS_CONV_DW ? weights_can(c) : image_can(c) || (c->kind == GS_CONV_Y && results_can(c)));
+    return gs__cpu_forms(&d->info) && c->dil == 1 && (c->kind == GS_CONV_DW ? weights_can(d, c) : image_can(c) || (c->kind == GS_CONV_Y && results_can(c)));
 }
 
 gs_status gs__conv_few(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b)

@@ -307,10 +307,31 @@ static gs_status by_image(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_
     return st;
 }
 
+/* Elements of the padded image operand, and of the other one's panels, of which the gradient by weights has the most: dy, one for each phase else. */
+static int64_t room(const gs_conv *c, bool cpu)
+{
+    const bool dx = c->kind == GS_CONV_DX;
+    const int64_t cg = c->xc / c->groups, og = c->yc / c->groups, columns = dx ? cg : og;
+    const int64_t depth = dx ? og * c->kh * c->kw : c->kind == GS_CONV_Y ? cg * c->kh * c->kw : (int64_t)c->n * c->yh * c->yw;
+    const int64_t panels = cpu ? c->groups * ((columns + NR - 1) / NR) * depth * NR : 0;
+    int64_t planes = (int64_t)c->n * c->xc, high = c->xh, wide = c->xw;
+    int top = c->ph, left = c->pw, bottom, right;
+
+    if (dx) {
+        planes = (int64_t)c->n * c->yc, high = c->yh, wide = c->yw;
+        reach(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil, &top, &bottom);
+        reach(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil, &left, &right);
+    } else {
+        bottom = beyond(c->xh, c->yh, c->kh, c->sh, c->ph, c->dil);
+        right = beyond(c->xw, c->yw, c->kw, c->sw, c->pw, c->dil);
+    }
+    return GS_MAX(panels, planes * (high + top + bottom) * (wide + left + right));
+}
+
 /* Blocks are 32 columns wide or more: with a few channels a group the plain form is no slower. */
 bool gs__conv_gemm_can(const gs_conv *c, bool cpu)
 {
-    return (cpu && c->groups == 1) || (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups >= 8;
+    return ((cpu && c->groups == 1) || (c->kind == GS_CONV_DX ? c->xc : c->yc) / c->groups >= 8) && room(c, cpu) <= GS_MOST_ELEMENTS;
 }
 
 gs_status gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_value *out, gs_value *a, gs_value *b)

@@ -85,7 +85,18 @@ static double cost_of_blocks(const gs_problem *q)
     return gs_problem_flops(q) / 2.0 * (q->conv.kind == GS_CONV_DX && q->conv.sh > 1 ? 1.5 : 1.0);
 }
 
-static bool plain(const gs_conv *c) { return !c->no_winograd && c->sh == c->sw && c->kh == c->kw && c->dil == 1 && c->groups == 1; }
+/* Square windows without gaps, whose transformed weights and pictures are no more than kernels index: f = 2 takes the most weights, f = 4 the largest tiles. */
+static bool plain(const gs_conv *c)
+{
+    if (c->no_winograd || c->sh != c->sw || c->kh != c->kw || c->dil != 1 || c->groups != 1) return false;
+    for (int f = 2; f <= 4; f++)
+        for (int cpu = 0; cpu < 2; cpu++) {
+            const winograd g = of(c, f, cpu, 0, 0);
+
+            if (g.a2 * GS_MAX(g.pairs, GS_MAX(g.terms, (int64_t)g.step * g.step * g.out) * g.chunk) > GS_MOST_ELEMENTS) return false;
+        }
+    return true;
+}
 
 bool gs__conv_winograd_can(const gs_device *d, const gs_problem *q)
 {

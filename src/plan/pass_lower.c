@@ -112,8 +112,25 @@ static gs_status lower_with_end(gs_plan *p, gs_unit *u)
     return st;
 }
 
-/* Elements of a tensor: kernels index with 32 bits, and the items of the last group, or the last block of one, go beyond the end. */
-#define MOST_ELEMENTS (INT32_MAX - 8191)
+/* Gesso's kernels count in 32 bits: are the numbers and the scratch memory of the launches from `first` on such that they can? */
+static gs_status check_widths(const gs_plan *p, const gs_node *n, int first)
+{
+    for (int i = first; i < p->n_launches; i++) {
+        const gs_launch *l = p->launches[i];
+
+        if (l->is_gemm || l->is_copy) continue; /* the driver's */
+        if (l->too_wide)
+            return gs_fail(GS_ELIMIT, "%s: %s: kernel %s would have to count beyond 2^31: use a smaller batch or size", n->scope, n->op->name, l->kernel);
+        for (int a = 0; a < l->n_args; a++) {
+            const gs_value *v = l->args[a].value;
+
+            if (v && v->count > GS_MOST_ELEMENTS)
+                return gs_fail(GS_ELIMIT, "%s: %s: %s of %lld elements, the most that kernels index is %lld: use a smaller batch or size", n->scope,
+                               n->op->name, v->name, (long long)v->count, (long long)GS_MOST_ELEMENTS);
+        }
+    }
+    return GS_OK;
+}
 
 /* Only what leaves its unit is stored; a hard root that only its own unit reads is needed when an op or a reshape reads it. */
 gs_status gs__pass_lower(gs_plan *p)
@@ -123,13 +140,14 @@ gs_status gs__pass_lower(gs_plan *p)
     for (int i = 0; i < p->n_order; i++) {
         gs_node *n = p->order[i];
 
-        if (gs_shape_count(n->shape) > MOST_ELEMENTS)
-            return gs_fail(GS_ELIMIT, "%s: %s: a tensor of %lld elements; kernels index with 32 bits: use a smaller batch or size",
-                           n->scope, n->op->name, (long long)gs_shape_count(n->shape));
+        if (gs_shape_count(n->shape) > GS_MOST_ELEMENTS)
+            return gs_fail(GS_ELIMIT, "%s: %s: a tensor of %lld elements, the most that kernels index is %lld: use a smaller batch or size",
+                           n->scope, n->op->name, (long long)gs_shape_count(n->shape), (long long)GS_MOST_ELEMENTS);
         if (gs__kind(n) == GS_NK_SOURCE) make_source_value(p, n);
     }
     for (int i = 0; i < p->n_schedule && st == GS_OK; i++) {
         gs_unit *u = p->schedule[i];
+        const int launch = p->n_launches;
 
         for (int r = 0; r < u->n_roots; r++) make_root_value(p, u->roots[r]);
         if (u->kind == GS_U_EXPR) st = gs__emit_expr(p, u->roots, u->n_roots, u->shape, NULL);
@@ -148,6 +166,7 @@ gs_status gs__pass_lower(gs_plan *p)
             }
             if (st != GS_OK) st = gs_fail_in(st, "%s: %s", n->scope, n->op->name);
         }
+        if (st == GS_OK) st = check_widths(p, u->roots[0], launch);
     }
     for (int i = 0; i < p->n_writes && st == GS_OK; i++) { /* what could not be written in place */
         gs_launch *l;

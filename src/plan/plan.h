@@ -22,6 +22,9 @@ typedef enum gs_place {
     GS_PLACE_INPUT,     /* fed before a run */
 } gs_place;
 
+/* Elements a value may have. Kernels count in 32 bits, and the last vector, tile or group may reach beyond the end, by less than 2^24. */
+#define GS_MOST_ELEMENTS (((int64_t)1 << 31) - ((int64_t)1 << 24))
+
 typedef struct gs_value {
     int id;
     gs_place place;
@@ -67,6 +70,7 @@ typedef struct gs_launch {
     bool is_copy;         /* the driver's copy or, without an IN argument, fill with zeros: args = destination, [source] */
     bool again;           /* repeats an earlier launch to save memory */
     bool apart;           /* goes through lines a page from each other: what it writes should lie elsewhere in a page than what it reads */
+    bool too_wide;        /* an argument did not fit in 32 bits: no plan may have it (pass_lower.c) */
     double flops, bytes;  /* for reports */
     const struct gs_variant *variant; /* of a product or convolution, NULL for all else (variants.h) */
     int family;           /* gs_family of variant */
@@ -91,7 +95,7 @@ void gs_launch_out(gs_launch *l, gs_value *v);                /* (pointer, offse
 void gs_launch_inout(gs_launch *l, gs_value *v);              /* reads and writes, or writes a part */
 void gs_launch_in(gs_launch *l, gs_value *v);
 void gs_launch_in_at(gs_launch *l, gs_value *v, int64_t extra);
-void gs_launch_int(gs_launch *l, int64_t i);                  /* asserted to fit int32 */
+void gs_launch_int(gs_launch *l, int64_t i);                  /* one that does not fit in 32 bits fails the plan: GS_ELIMIT */
 void gs_launch_float(gs_launch *l, float f);
 /* Appends the parameters of an epilogue (NULL: none), after all others and after gs_launch_cost. part: launches write a part of the outputs each. Kernels: see
  * GS_END in cl/dialect.h. */
