@@ -872,8 +872,9 @@ static void numbers_are_arguments(void **state)
 /* Numbers join where that changes their rounding alone: not where the joined one leaves what floats can hold. */
 static void factors_beyond_floats(void **state)
 {
+    static const float terms[] = { 0.0f, 1e15f, 0.0f };
     static const double values[] = { 1e-38, 1e-25, 1e-5, 1.0, 1e20, 1e38 };
-    enum { N = GS_COUNT(values), KINDS = 4 };
+    enum { N = GS_COUNT(values), KINDS = 5 };
 
     (void)state;
     for (int kind = 0; kind < KINDS; kind++) {
@@ -888,7 +889,11 @@ static void factors_beyond_floats(void **state)
         case 0: y = gs_div(x, gs_full(g, GS_SHAPE(N), 1e-40)); break;
         case 1: y = gs_div(x, gs_full(g, GS_SHAPE(N), 3e38)); break;
         case 2: y = gs_scale(gs_scale(x, 1e25), 1e25); break;
-        default: y = gs_scale(gs_scale(x, 1e-20), 1e-20); break;
+        case 3: y = gs_scale(gs_scale(x, 1e-20), 1e-20); break;
+        default: /* in front of a sum, too; its other terms are nothing */
+            y = gs_mul(gs_scale(gs_broadcast_to(gs_reshape(x, GS_SHAPE(N, 1)), GS_SHAPE(N, 3)), 1e-20), gs_const_data(g, GS_SHAPE(1, 3), GS_F32, terms));
+            y = gs_sum(gs_scale(y, 1e-20), GS_AXIS(1), false);
+            break;
         }
         gs_output(g, "y", y);
         ok(gs_store_new(device, 7, &s));
@@ -897,7 +902,7 @@ static void factors_beyond_floats(void **state)
         ok(gs_plan_run(p, 1, 0));
         ok(gs_plan_fetch(p, "y", got));
         for (int i = 0; i < N; i++) {
-            const double want = kind == 0 ? fed[i] / 1e-40 : kind == 1 ? fed[i] / 3e38 : kind == 2 ? fed[i] * 1e50 : fed[i] * 1e-40;
+            const double want = kind == 0 ? fed[i] / 1e-40 : kind == 1 ? fed[i] / 3e38 : kind == 2 ? fed[i] * 1e50 : fed[i] * (kind == 3 ? 1e-40 : 1e-25);
 
             if (want < 1e-37 || want > 1e38) continue; /* no float, or not of full precision */
             if (!(fabs(got[i] - want) <= 1e-4 * want)) fail_msg("kind %d of %g: %g, not %g", kind, values[i], (double)got[i], want); /* 1e-40 has few bits */

@@ -42,7 +42,7 @@ static gs_node *split(apart *a, gs_node *x, bool alone)
     gs_node *l, *r;
     int ops = 0;
 
-    if (GS_IS(x, affine) && alone && x->attr.f[1] == 0.0) {
+    if (GS_IS(x, affine) && alone && x->attr.f[1] == 0.0 && gs__is_factor(a->scale * x->attr.f[0])) {
         a->scale *= x->attr.f[0];
         return split(a, x->in[0], gs__info(a->p, x->in[0])->uses == 1);
     }

@@ -43,8 +43,7 @@ static gs_node *make_full(const gs_node *like, double value)
     return gs__node(like->graph, &gs_op_full, NULL, 0, &a);
 }
 
-/* Do floats hold the factor with all their bits? Where they do not, two factors stay two: each by itself may suit what it is applied to. */
-static bool is_factor(double a)
+bool gs__is_factor(double a)
 {
     return a == 0.0 || isnormal((float)a);
 }
@@ -54,7 +53,7 @@ static gs_node *make_affine(gs_node *x, double a, double b)
     gs_attr at = { .f = { a, b } };
 
     if (a == 1.0 && b == 0.0) return x;
-    if (GS_IS(x, affine) && is_factor(a * x->attr.f[0])) { /* a (a' x + b') + b */
+    if (GS_IS(x, affine) && gs__is_factor(a * x->attr.f[0])) { /* a (a' x + b') + b */
         at.f[0] = a * x->attr.f[0];
         at.f[1] = a * x->attr.f[1] + b;
         x = x->in[0];
@@ -230,7 +229,7 @@ static gs_node *identity(const gs_node *n, gs_node **in)
     }
     if (GS_IS(n, div)) {
         if (is_full(in[0], &a) && is_full(in[1], &b) && b != 0.0) return make_full(n, a / b);
-        if (is_full(in[1], &b) && b != 0.0 && is_factor(1.0 / b)) return make_affine(in[0], 1.0 / b, 0.0);
+        if (is_full(in[1], &b) && b != 0.0 && gs__is_factor(1.0 / b)) return make_affine(in[0], 1.0 / b, 0.0);
     }
     if (GS_IS(n, square) && is_full(in[0], &a)) return make_full(n, a * a);
     return NULL;

@@ -138,6 +138,8 @@ gs_node *gs__storage(gs_node *n);
 
 /* Does x, seen through its broadcasts, stay the same along all those axes? (pass_simplify.c) */
 bool gs__same_along(const gs_node *x, unsigned axes);
+/* Do floats hold the factor with all their bits? Where they do not, two factors stay two: each by itself may suit what it is applied to. (pass_simplify.c) */
+bool gs__is_factor(double a);
 /* Is n an operation of an instruction or two, cheaper than a load? (pass_fuse.c) */
 bool gs__light(const gs_node *n);
 /* A node of the canonical program that is a sum, with the factors of its terms in front of it, made of nodes of that program; NULL: it has none, or is no
