@@ -61,6 +61,36 @@ __kernel void few_weights(__global float *wt, const ulong wt0, const __global fl
     }
 }
 
+/* wt[g][b][t][j] = w[g][b nj + j][t] for results b nj + j < m_count (others: numbers that nobody stores), nj <= 16. Group (part, b, g): `chunk` terms, a
+ * multiple of 16. A row of nj is stored as a whole vector, behind which the next rows are written; the group's last ones not. */
+__kernel __attribute__((reqd_work_group_size(1, 1, 1)))
+void few_turned(__global float *wt, const ulong wt0, const __global float *w, const ulong w0, const int m_count, const int terms, const int nj, const int chunk)
+{
+    const int b = get_group_id(1), g = get_group_id(2), first = (int)get_group_id(0) * chunk, end = min(first + chunk, terms);
+
+    wt += wt0 + ((ulong)g * get_num_groups(1) + b) * terms * nj;
+    w += w0 + (ulong)g * m_count * terms;
+    for (int t = first; t < end; t += 16) {
+        const int n = min(16, end - t);
+        float16 v[16];
+
+        if (t + 16 <= terms) {
+            UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(0, w + (ulong)min(b * nj + min(r, nj - 1), m_count - 1) * terms + t);
+        } else {
+            float s[256] __attribute__((aligned(64)));
+
+            for (int r = 0; r < 16; r++)
+                for (int i = 0; i < 16; i++) s[r * 16 + i] = w[(ulong)min(b * nj + min(r, nj - 1), m_count - 1) * terms + min(t + i, terms - 1)];
+            UNROLL for (int r = 0; r < 16; r++) v[r] = gs_load16(r, s);
+        }
+        turn16(v);
+        UNROLL for (int r = 0; r < 16; r++) {
+            if ((end - t - r) * nj >= 16) gs_store16(v[r], 0, wt + (ulong)(t + r) * nj);
+            else if (r < n) some_out(wt + (ulong)(t + r) * nj, v[r], nj);
+        }
+    }
+}
+
 /* The gradient by a picture of few channels, and by the same sums the few results of a stride-1 convolution:
  *
  *   out[n,c,h,v] = sum over o,t,jx of wt[t][o][r,c,jx] src[n, o, a - t, q],   h + ph = a sh + r,   v + pw = q sw + jx

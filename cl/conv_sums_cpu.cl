@@ -2,11 +2,12 @@
  *
  *   dw[o,m] = sum over n,p,q of dy[n,o,p,q] x[n, c, p sh + i - ph, q sw + j - pw],   m = (c, i, j)
  *
- * conv_cpu.cl gives a group some of the weights and all pixels, so that it needs x padded and dy packed, whole, in memory, and every group reads
- * both. Here a group has some of the pixels and all weights, whose sums stay in the second-level cache: nothing is copied that does not stay there too.
+ * conv_cpu.cl gives a group some of the weights and all pixels, so that it needs x padded and dy packed, whole, in memory, and every group
+ * reads both. Here a group has some of the pixels and all weights, whose sums stay in the second-level cache: nothing is copied that does not
+ * stay there too.
  *
- * Group k: blocks k chunk .. of all; a block is `per` rows of y, or `n` columns of one, at most KC terms. It lays the lines of x that the block meets, columns sw
- * apart picked together, into its part of `room`, dy in panels of 32 channels behind them, and adds to part[k][strip][m][32] by tiles of 12 x 32
+ * Group k: blocks k chunk .. of all; a block is `per` rows of y, or `n` columns of one, at most KC terms. It lays the lines of x that the block meets,
+ * columns sw apart picked together, into its part of `room`, dy in panels of 32 channels behind them, and adds to part[k][strip][m][32] by tiles of 12 x 32
  * (see gemm_cpu.cl), a strip's panel staying in the first-level cache. Meanwhile it asks for the next block's lines.
  * Order of sums: a block's terms ascending, then blocks, then by sums_join groups. */
 #include "cpu.h"

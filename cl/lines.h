@@ -29,22 +29,26 @@ static inline float edge(const __global float *x, const int i, const int n)
     return s >= 0 && s < n ? x[s] : 0.0f;
 }
 
-/* s[0 .. wide-1] = elements from `from` on of row `row` of a plane of h x v with room around it; up to 15 more are written. */
-static inline void stage_line(__local float *s, const __global float *plane, const int row, const int h, const int v, const int from, const int wide)
-{
-    const int before = clamp(-from, 0, wide), inside = clamp(v - from, before, wide), r = source_of(row, h);
-    const __global float *line = plane + (long)r * v;
-    int i = 0;
-
-    if (r < 0 || r >= h) {
-        for (; i < wide; i += 16) gs_store16((float16)(0.0f), 0, s + i);
-        return;
+/* NAME: s[0 .. wide-1] = elements from `from` on of row `row` of a plane of h x v with room around it; up to 15 more are written. */
+#define LINE_TO(NAME, SPACE)                                                                                                     \
+    static inline void NAME(SPACE float *s, const __global float *plane, const int row, const int h, const int v, const int from, \
+                            const int wide)                                                                                      \
+    {                                                                                                                            \
+        const int before = clamp(-from, 0, wide), inside = clamp(v - from, before, wide), r = source_of(row, h);                 \
+        const __global float *line = plane + (long)r * v;                                                                        \
+        int i = 0;                                                                                                               \
+                                                                                                                                 \
+        if (r < 0 || r >= h) {                                                                                                   \
+            for (; i < wide; i += 16) gs_store16((float16)(0.0f), 0, s + i);                                                     \
+            return;                                                                                                              \
+        }                                                                                                                        \
+        for (; i < before; i++) s[i] = edge(line, from + i, v);                                                                  \
+        for (; i + 16 <= inside; i += 16) gs_store16(gs_load16(0, line + from + i), 0, s + i);                                   \
+        for (; i < inside; i++) s[i] = line[from + i];                                                                           \
+        for (; i < wide; i++) s[i] = edge(line, from + i, v);                                                                    \
     }
-    for (; i < before; i++) s[i] = edge(line, from + i, v);
-    for (; i + 16 <= inside; i += 16) gs_store16(gs_load16(0, line + from + i), 0, s + i);
-    for (; i < inside; i++) s[i] = line[from + i];
-    for (; i < wide; i++) s[i] = edge(line, from + i, v);
-}
+LINE_TO(stage_line, __local)
+LINE_TO(lay_line, __global)
 
 /* Every other element of 32 */
 #define EVEN(a, b) (float16)((a).even, (b).even)

@@ -113,6 +113,8 @@ static const conv_case conv_cases[] = {
     { 1, 1, 5, 4130, 3, 3, 4, 2, 2, 1, 1, 1, 1 },  /* lines longer than the stage on which they are picked apart */
     { 1, 5, 11, 300, 35, 3, 3, 1, 1, 1, 1, 1, 1 }, /* rows of y longer than a block of terms */
     { 3, 6, 43, 47, 70, 3, 5, 2, 1, 0, 2, 1, 1 },  /* blocks of two rows, of two pictures too; the last of one */
+    { 2, 31, 9, 75, 21, 3, 3, 2, 2, 1, 1, 1, 1 },  /* rows of pixels: three blocks of terms, results past the last block */
+    { 1, 20, 7, 100, 13, 3, 2, 1, 3, 1, 0, 1, 1 },
     { 2, 6, 17, 34, 6, 3, 3, 1, 1, 1, 1, 1, 6 },   /* depthwise */
     { 2, 6, 35, 40, 12, 3, 3, 2, 2, 1, 1, 1, 6 },
 };
@@ -297,6 +299,12 @@ static void conv_sums(void **state)
     if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
     convolutions("sums");
 }
+static void conv_rows(void **state)
+{
+    (void)state;
+    if (!gs__cpu_forms(gs_device_get_info(device))) GS_SKIP("this device takes no CPU forms");
+    convolutions("rows");
+}
 static void conv_tile(void **state) { (void)state; convolutions("tile"); }
 static void conv_direct(void **state) { (void)state; convolutions("direct"); }
 
@@ -315,6 +323,7 @@ static void conv_forms(void **state)
         { "", 0, 2, 9, 20, 3, 7, 1, 3, "few_image" },   { "", 1, 2, 3, 40, 9, 4, 2, 1, "few_image" },
         { "", 0, 2, 3, 40, 9, 4, 2, 1, "few_results" },  { "", 0, 1, 3, 64, 9, 4, 2, 1, "few_results" },
         { "", 2, 2, 3, 40, 9, 4, 2, 1, "few_weights_grad" }, { "", 2, 2, 9, 20, 3, 7, 1, 3, "few_weights_grad" },
+        { "rows", 0, 2, 9, 40, 33, 3, 1, 1, "conv_rows" }, { "", 0, 1, 9, 64, 33, 5, 1, 2, "conv_rows" },
         { "sums", 2, 2, 5, 20, 33, 3, 1, 1, "conv_sums" }, { "", 2, 1, 9, 65, 33, 3, 1, 1, "conv_sums" },
         { "pixel", 0, 3, 9, 8, 33, 1, 1, 0, "gemm" },   { "pixel", 1, 3, 9, 8, 33, 1, 1, 0, "gemm" },
         { "pixel", 2, 1, 9, 20, 33, 1, 1, 0, "gemm" },
@@ -354,7 +363,7 @@ static void folded_padding(void **state)
         { 1, 9, 37, 41, 34, 5, 1, 2, GS_PAD_REPLICATE }, { 1, 3, 32, 34, 8, 4, 2, 1, GS_PAD_REFLECT },
         { 1, 4, 5, 18, 9, 3, 1, 2, GS_PAD_REPLICATE }, { 2, 17, 6, 5, 2, 4, 1, 1, GS_PAD_REPLICATE },
     };
-    static const char *const form[] = { "", "sums", "winograd:4", "winograd:3", "winograd:2", "fused", "cpu", "tile", "direct" };
+    static const char *const form[] = { "", "sums", "rows", "winograd:4", "winograd:3", "winograd:2", "fused", "cpu", "tile", "direct" };
 
     (void)state;
     for (size_t f = 0; f < GS_COUNT(form); f++) {
@@ -676,6 +685,7 @@ int main(void)
         cmocka_unit_test(conv_own),
         cmocka_unit_test(conv_few),
         cmocka_unit_test(conv_sums),
+        cmocka_unit_test(conv_rows),
         cmocka_unit_test(winograd),
         cmocka_unit_test(winograd_fused),
         cmocka_unit_test(winograd_off),

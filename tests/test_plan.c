@@ -380,6 +380,60 @@ static void factors_go_in_front_of_sums(void **state)
     }
 }
 
+static void count_wide(void *user, const char *label, const char *source, const char *options)
+{
+    (void)label, (void)options;
+    *(int *)user += strstr(source, "vectorize_width(16)") != NULL;
+}
+
+/* Loops along memory on CPUs ask for vectors of 16 where they compute more than they move, and for rows of any length the result is that of the definition. */
+static void arithmetic_is_wide(void **state)
+{
+    static const gs_shape size[] = { { 2, { 3, 16 } }, { 2, { 5, 37 } }, { 3, { 4, 3, 64 } }, { 1, { 4099 } }, { 3, { 2, 9, 4097 } } };
+
+    (void)state;
+    for (size_t k = 0; k < 2 * GS_COUNT(size); k++) {
+        const gs_shape shape = size[k / 2];
+        const bool much = k % 2;
+        gs_graph *g = gs_graph_new();
+        gs_node *x = graph_fed(g, shape), *y, *b = NULL;
+        float *got = malloc((size_t)gs_shape_count(shape) * sizeof *got), *fed;
+        gs_device *null;
+        gs_plan *p;
+        int wide = 0;
+
+        if (shape.rank > 1) { /* as many as rows, over the last but one axis */
+            gs_shape rows = shape;
+
+            rows.dim[shape.rank - 1] = 1;
+            if (shape.rank > 2) rows.dim[0] = 1;
+            b = graph_fed(g, rows);
+        }
+        y = gs_add(x, b ? b : gs_const(g, 0.5));
+        for (int i = 0; i < 3 && much; i++) y = gs_add(gs_mul(y, x), gs_affine(y, 0.25, 1.0));
+        gs_output(g, "y", y);
+        ok(gs_device_open("null:cpu", &null));
+        gs_null_on_build(null, count_wide, &wide);
+        ok(gs_compile(g, null, NULL, &(gs_compile_opts){ .off = "" }, &p));
+        assert_int_equal(wide, much);
+        gs_plan_free(p);
+        gs_device_close(null);
+
+        ok(gs_compile(g, device, NULL, &(gs_compile_opts){ .off = "" }, &p));
+        for (int i = 0; i < g->n_inputs; i++) {
+            fed = graph_feed(g, i);
+            ok(gs_plan_feed(p, g->inputs[i].name, fed));
+            free(fed);
+        }
+        ok(gs_plan_run(p, 1, 0));
+        ok(gs_plan_fetch(p, "y", got));
+        graph_near_reference(g, got, 1e-6, 1e-6, "arithmetic");
+        gs_plan_free(p);
+        gs_graph_free(g);
+        free(got);
+    }
+}
+
 /* CUDA allows 65535 groups along y; the null device keeps to that, a real one shows that the sums are right. */
 static void sums_of_very_many_rows(void **state)
 {
@@ -958,6 +1012,7 @@ int main(void)
         cmocka_unit_test(sums_of_very_many_rows),
         cmocka_unit_test(segmented_sums_of_one_picture),
         cmocka_unit_test(outer_products_are_fused), cmocka_unit_test(deviations_sum_to_nothing), cmocka_unit_test(factors_go_in_front_of_sums),
+        cmocka_unit_test(arithmetic_is_wide),
         cmocka_unit_test(initial_values), cmocka_unit_test(assignments_happen_at_the_end),
         cmocka_unit_test(plans_share_the_workspace), cmocka_unit_test(numbers_are_arguments),
         cmocka_unit_test(numbers_within_sums), cmocka_unit_test(many_places_of_a_tensor),

@@ -77,9 +77,9 @@ void gs__gen_sizes(gs_gen *g, gs_launch *l);
 /* A division and a remainder for each of dims[n-1..1], leaving the rest: sets d<dims[i]> from the int expression `from`. */
 void gs__gen_decode(gs_gen *g, gs_str *s, const char *from, const int *dims, int n);
 bool gs__gen_contiguous(const gs_gen *g, const gs_access *a);
-/* Do statements call functions that take tens of instructions? Those gain by wider vectors than the compiler takes by itself; what waits
- * for memory does not. */
-bool gs__gen_heavy(const char *statements);
+/* Does the body of a loop along dim `inner` compute so much that vectors of 16 pay: functions that take tens of instructions, or three operations and more
+ * for two elements that it moves? What waits for memory is faster by vectors of 8, which the compiler takes by itself. */
+bool gs__gen_heavy(const char *statements, int inner);
 
 /* codegen_row_loop.c: a loop on CPUs over `j` of row dim `dim` from j (declared) to `end` (declared), that adds up sums first .. first + n - 1, or takes the
  * largest where that is so: body writes statements that end with u<k> = the value for each, at the element d<dim>. Without sums it is a loop all the same. */

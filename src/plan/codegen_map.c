@@ -14,13 +14,21 @@
 #define BLOCK 4096    /* elements an item on CPUs */
 #define SHORT 16      /* runs shorter than this are no loop of their own */
 
-bool gs__gen_heavy(const char *statements)
+bool gs__gen_heavy(const char *statements, int inner)
 {
     static const char *const calls[] = { "exp(", "exp2(", "expm1(", "log(", "log1p(", "tanh(", "pow(", "sin(", "cos(", "erf(" };
-    bool found = false;
+    const char along[] = { 'd', (char)('0' + inner), 0 };
+    int operations = 0, moved = 0;
 
-    for (size_t i = 0; i < GS_COUNT(calls); i++) found |= strstr(statements, calls[i]) != NULL;
-    return found;
+    for (size_t i = 0; i < GS_COUNT(calls); i++)
+        if (strstr(statements, calls[i])) return true;
+    for (const char *line = statements, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        const char *place = strchr(line, '['), *at = strstr(line, along);
+
+        if (place && place < end) moved += at && at < end; /* a load or a store */
+        else operations++;
+    }
+    return 2 * operations >= 3 * moved;
 }
 
 /* Heads of the loops on CPUs: group (b, g) has elements b BLOCK.. of the innermost dim, of rows g per .. */
@@ -83,7 +91,7 @@ gs_status gs__emit_expr(gs_plan *p, gs_node *const *roots, int n_roots, gs_shape
     gs__gen_head(g, &text, "@", cpu && inner ? "const int rows, const int per, " : "");
     if (!cpu) gs_str_printf(&text, "    const int x = get_group_id(0) * %d + get_local_id(0);\n", GROUP);
     if (cpu) {
-        cpu_loops(g, &text, gs__gen_heavy(gs_str_c(&body)));
+        cpu_loops(g, &text, gs__gen_heavy(gs_str_c(&body), inner));
     } else if (linear) {
         int dims[GS_MAX_DIMS];
 

@@ -200,7 +200,7 @@ static void wide_loop(gs_gen *g, gs_str *s)
 
     loop_body(g, &body, NULL);
     gs_str_printf(s, "    _Pragma(\"clang loop vectorize(assume_safety)%s\")\n    for (int d%d = 0; d%d < n%d; d%d++) {\n%s    }\n",
-                  gs__gen_heavy(gs_str_c(&body)) ? " vectorize_width(16)" : "", inner, inner, inner, inner, gs_str_c(&body));
+                  gs__gen_heavy(gs_str_c(&body), inner) ? " vectorize_width(16)" : "", inner, inner, inner, inner, gs_str_c(&body));
     gs_str_free(&body);
 }
 

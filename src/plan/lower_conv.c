@@ -120,6 +120,7 @@ const gs_variant gs__conv_variants[] = {
     { "winograd:2", 2, false, gs__conv_winograd_small_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "winograd:3", 3, false, gs__conv_winograd_wide_can, gs__conv_winograd, gs__conv_winograd_pays },
     { "sums", 0, false, gs__conv_sums_can, gs__conv_sums, gs__conv_sums_pays }, /* CPUs, by weights: few of them, many pixels */
+    { "rows", 0, false, gs__conv_rows_can, gs__conv_rows, gs__conv_rows_pays }, /* CPUs, y: sums along rows of pixels */
     { "own", 0, false, own_can, cpu_emit, own_pays },
     { "cpu:4", 4, false, cpu_can, cpu_emit },
     { "cpu:1", 1, true, cpu_can, cpu_emit },

@@ -209,6 +209,22 @@ static void split_emit(gs_plan *p, gs_value *split, gs_value *x, int mode, int64
 
 /* ---- many results of few channels: few_results ---- */
 
+gs_value *gs__conv_few_weights(gs_plan *p, gs_value *w, int64_t groups, int64_t o, int64_t terms, int64_t blocks, int64_t no)
+{
+    const int64_t want = 8 * GS_MAX(1, gs_plan_device(p)->compute_units), all = groups * blocks;
+    const int64_t parts = GS_MAX(1, GS_MIN((want + all - 1) / all, terms / 64)); /* of a block */
+    const int64_t chunk = ((terms + parts - 1) / parts + LANES - 1) / LANES * LANES;
+    gs_value *wt = gs_plan_scratch(p, groups * blocks * terms * no, "weights");
+    gs_launch *l = gs_launch_new(p, "conv_few_cpu.cl", "few_turned", ANY_OPTIONS);
+
+    gs_launch_out(l, wt);
+    gs_launch_in(l, w);
+    ints(l, (const int64_t[]){ o, terms, no, chunk }, 4);
+    gs_launch_grid(l, (size_t)((terms + chunk - 1) / chunk), (size_t)blocks, (size_t)groups, 1, 1, 1);
+    gs_launch_cost(l, 0.0, 8.0 * (double)(groups * blocks * terms * no));
+    return wt;
+}
+
 /* Windows of more terms would want sums in blocks. */
 static bool results_can(const gs_conv *c)
 {
@@ -221,16 +237,13 @@ static void results_emit(gs_plan *p, const gs_conv *c, gs_value *y, gs_value *x,
     const int cg = c->xc / c->groups, og = c->yc / c->groups, terms = cg * c->kh * c->kw;
     const int blocks = gs__even_blocks(og, RESULTS, BLOCK / 2), no = (og + blocks - 1) / blocks, two = c->yw < 2 * LANES;
     const lines f = lines_of(c, c->xc, c->yh, c->yw, c->sh, c->sw);
-    const int64_t planes = (int64_t)c->n * c->xc;
-    const int64_t count = (int64_t)c->groups * blocks * terms * no, each = (int64_t)c->n * c->groups;
+    const int64_t planes = (int64_t)c->n * c->xc, each = (int64_t)c->n * c->groups;
     const int64_t want = 16 * GS_MAX(1, gs_plan_device(p)->compute_units), cuts = GS_MIN(c->yh, (want + each - 1) / each);
     const int64_t chunk = ((c->yh + cuts - 1) / cuts + two) >> two << two;
-    gs_value *split = gs_plan_scratch(p, c->n * f.per_picture, "split"), *wt = gs_plan_scratch(p, count, "weights");
+    gs_value *split = gs_plan_scratch(p, c->n * f.per_picture, "split"), *wt = gs__conv_few_weights(p, w, c->groups, og, terms, blocks, no);
     gs_launch *l;
 
     split_emit(p, split, x, (int)c->mode, planes, c->sw, f.rows, f.length, c->xh, c->xw, c->ph, c->pw);
-    /* as few_weights has it, results are the columns and all terms its o */
-    weights_launch(p, wt, w, (const int64_t[]){ count / no, no, blocks, terms, 1, 1, 1, og, 1, 0, (int64_t)og * terms, 1, 0, 0, terms });
 
     l = gs_launch_new(p, "conv_few_cpu.cl", "few_results", "-DKW=%d -DSW=%d -DNO=%d -DROWS=%d", c->kw, c->sw, no, two);
     gs_launch_out(l, y);

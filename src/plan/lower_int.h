@@ -53,15 +53,19 @@ gs_status gs__conv_gemm(gs_plan *p, const gs_conv *c, bool cpu, int param, gs_va
 /* x with what lies around it, and the sizes to go with it (conv.mode becomes GS_CONV_ZEROS, without padding). */
 gs_value *gs__conv_padded(gs_plan *p, gs_conv *c, gs_value *x);
 
-/* The others (lower_conv_few.c, lower_conv_sums.c, lower_conv_winograd.c), as rows of the table in lower_conv.c want them. */
+/* The others (lower_conv_few.c, lower_conv_sums.c, lower_conv_rows.c, lower_conv_winograd.c), as rows of the table in lower_conv.c want them. */
 typedef bool gs_variant_can(const gs_device *d, const gs_problem *q);
 typedef gs_status gs_variant_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, gs_value *out, gs_value *a, gs_value *b);
 gs_variant_can gs__conv_whole_can, gs__conv_few_can, gs__conv_winograd_can, gs__conv_winograd_small_can, gs__conv_winograd_wide_can,
-    gs__conv_fused_can, gs__conv_fused_wide_can, gs__conv_pixel_can, gs__conv_sums_can;
+    gs__conv_fused_can, gs__conv_fused_wide_can, gs__conv_pixel_can, gs__conv_sums_can, gs__conv_rows_can;
 bool gs__conv_winograd_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
 bool gs__conv_pixel_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
 bool gs__conv_fused_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
 bool gs__conv_sums_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
-gs_variant_emit gs__conv_whole, gs__conv_pixel, gs__conv_few, gs__conv_winograd, gs__conv_fused, gs__conv_sums;
+bool gs__conv_rows_pays(const gs_device *d, const gs_problem *q, const gs_variant *v);
+gs_variant_emit gs__conv_whole, gs__conv_pixel, gs__conv_few, gs__conv_winograd, gs__conv_fused, gs__conv_sums, gs__conv_rows;
+
+/* Weights (groups, o, terms) in blocks of no results: (groups, blocks, terms, no), anything past the last. */
+gs_value *gs__conv_few_weights(gs_plan *p, gs_value *w, int64_t groups, int64_t o, int64_t terms, int64_t blocks, int64_t no);
 
 #endif
