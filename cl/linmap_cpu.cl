@@ -127,6 +127,13 @@ void linmap_copy_lines(__global float *restrict y, const ulong y0, const __globa
                                  : (float16)((s)[0].odd.odd, (s)[1].odd.odd, (s)[2].odd.odd, (s)[3].odd.odd))
 #endif
 
+/* Windows that overlap read an element more than once, and then it is in a cache. */
+#if TAPS == STEP
+#define LD LD16_FAR
+#else
+#define LD LD16
+#endif
+
 /* 16 N elements of a line of y: windows from src on, which is the same column of all lines of x that the row of A names by its entries. */
 #define POOL(name, N)                                                                                                       \
     GS_FN void name(__global float *to, const __global float *src, const __global int *line,                                \
@@ -140,7 +147,7 @@ void linmap_copy_lines(__global float *restrict y, const ulong y0, const __globa
             const float16 f = (float16)(weight[e]);                                                                         \
                                                                                                                             \
             UNROLL for (int b = 0; b < N; b++)                                                                              \
-                UNROLL for (int j = 0; j < VECTORS; j++) s[b][j] = fma(f, LD16(p + 16 * STEP * b + VECTOR_AT(j)), s[b][j]); \
+                UNROLL for (int j = 0; j < VECTORS; j++) s[b][j] = fma(f, LD(p + 16 * STEP * b + VECTOR_AT(j)), s[b][j]);   \
         }                                                                                                                   \
         UNROLL for (int b = 0; b < N; b++) {                                                                                \
             float16 sum = k[0] * TAP(s[b], 0);                                                                              \

@@ -17,13 +17,15 @@ typedef int16 any16_int __attribute__((aligned(4)));
 GS_FN void largest_of_piece(float16 *best, float16 *at, const __global float *x, const int w)
 {
     UNROLL for (int b = 0; b < PIECE / 16; b++) {
-        const float16 p = LD16(x + 32 * b), q = LD16(x + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+        const float16 p = LD16_FAR(x + 32 * b), q = LD16_FAR(x + 32 * b + 16);
+        const float16 left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
 
         at[b] = right > left ? (float16)(1.0f) : (float16)(0.0f);
         best[b] = right > left ? right : left;
     }
     UNROLL for (int b = 0; b < PIECE / 16; b++) {
-        const float16 p = LD16(x + w + 32 * b), q = LD16(x + w + 32 * b + 16), left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
+        const float16 p = LD16_FAR(x + w + 32 * b), q = LD16_FAR(x + w + 32 * b + 16);
+        const float16 left = (float16)(p.even, q.even), right = (float16)(p.odd, q.odd);
 
         at[b] = left > best[b] ? (float16)(w) : at[b];
         best[b] = left > best[b] ? left : best[b];
