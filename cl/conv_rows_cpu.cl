@@ -5,7 +5,7 @@
  * Vectors run along the pixels of a row, so that sums are stored as they are and weights are broadcast, and x is neither padded nor copied in
  * memory: for `deep` rows of y and some channels at a time, `near` of them, at most KC terms, the group lays the lines of x that these meet, columns sw
  * apart picked together, into its part of `room`; the sums of NO results of 32 pixels are in registers for these terms and rest in the room
- * between. The last pixels overlap the ones before. wt as few_turned of conv_few_cpu.cl leaves it. Group k: rows k chunk .. of all pictures.
+ * between. The last pixels overlap the ones before. wt as few_turned of conv_few_cpu.cl leaves it. Group: an equal share of the rows of all pictures.
  * Order of sums: t ascending in blocks of `near` channels. */
 #include "cpu.h"
 #ifdef __OPENCL_VERSION__
@@ -26,13 +26,14 @@ static inline void ask(const __global float *s, const int n)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv_rows(__global float *y, const ulong y0, __global float *room, const ulong room0, const __global float *x, const ulong x0,
-               const __global float *wt, const ulong wt0, const int all_rows, const int chunk, const int deep, const int near, const int m_count,
+               const __global float *wt, const ulong wt0, const int all_rows, const int deep, const int near, const int m_count,
                const int c_count, const int h, const int v, const int p_count, const int q_count, const int kh, const int kw, const int sh, const int sw,
                const int ph, const int pw, const int segment, const int held)
 {
     __local float stage[STAGE + 32] __attribute__((aligned(64)));
     __local int term_at[KC];
-    const int first = (int)get_group_id(0) * chunk, end = min(first + chunk, all_rows), taps = kh * kw, blocks = (m_count + NO - 1) / NO;
+    const int first = share_of(all_rows, (int)get_group_id(0)), end = share_of(all_rows, (int)get_group_id(0) + 1);
+    const int taps = kh * kw, blocks = (m_count + NO - 1) / NO;
     const int wide = (q_count - 1) * sw + kw, length = q_count + (kw - 1) / sw, reach = (deep - 1) * sh + kh; /* of x; of a phase; lines of a channel */
     const int steps = (q_count + STEP - 1) / STEP, shares = steps * blocks * deep, share = (near * reach + shares - 1) / shares, at_once = STAGE / wide;
     const __global float *laid;

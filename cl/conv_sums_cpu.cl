@@ -6,7 +6,7 @@
  * reads both. Here a group has some of the pixels and all weights, whose sums stay in the second-level cache: nothing is copied that does not
  * stay there too.
  *
- * Group k: blocks k chunk .. of all; a block is `per` rows of y, or `n` columns of one, at most KC terms. It lays the lines of x that the block meets,
+ * Group k: an equal share of all blocks; a block is `per` rows of y, or `n` columns of one, at most KC terms. It lays the lines of x that the block meets,
  * columns sw apart picked together, into its part of `room`, dy in panels of 32 channels behind them, and adds to part[k][strip][m][32] by tiles of 12 x 32
  * (see gemm_cpu.cl), a strip's panel staying in the first-level cache. Meanwhile it asks for the next block's lines.
  * Order of sums: a block's terms ascending, then blocks, then by sums_join groups. */
@@ -52,14 +52,15 @@ static inline void ask(const __global float *s, const int n)
 
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv_sums(__global float *part, const ulong part0, __global float *room, const ulong room0, const __global float *x, const ulong x0,
-               const __global float *dy, const ulong dy0, const int blocks, const int chunk, const int per, const int pieces, const int most,
+               const __global float *dy, const ulong dy0, const int blocks, const int per, const int pieces, const int most,
                const int m_count, const int o_count, const int c_count, const int h, const int v, const int p_count, const int q_count,
                const int kh, const int kw, const int sh, const int sw, const int ph, const int pw, const int segment, const int all_rows,
                const int laid, const int held)
 {
     __local float stage[STAGE + 32] __attribute__((aligned(64)));
     __local int row_at[ROWS + MR];
-    const int k = get_group_id(0), end = min((k + 1) * chunk, blocks), lines = kh * per, tiles = (m_count + MR - 1) / MR, strips = (o_count + NR - 1) / NR;
+    const int k = get_group_id(0), start = share_of(blocks, k), end = share_of(blocks, k + 1);
+    const int lines = kh * per, tiles = (m_count + MR - 1) / MR, strips = (o_count + NR - 1) / NR;
     const int phase = per * segment, plane = h * v, pixels = p_count * q_count;
     __global float *panels = room + room0 + (ulong)k * held + laid;
 
@@ -69,7 +70,7 @@ void conv_sums(__global float *part, const ulong part0, __global float *room, co
         row_at[m] = line * sw * phase + j % sw * phase + j / sw;
         if (m + 1 < m_count && ++j == kw) j = 0, line++;
     }
-    for (int block = k * chunk; block < end; block++) {
+    for (int block = start; block < end; block++) {
         const int first = block / pieces * per, rows = min(per, all_rows - first), q0 = block % pieces * most, n = min(most, q_count - q0);
         const int wide = (n - 1) * sw + kw, at_once = max(1, STAGE / (wide * lines)); /* elements of a line, channels on the stage */
         const int next = min(block + 1, end - 1), next_first = next / pieces * per, next_q = next % pieces * most;
@@ -122,7 +123,7 @@ void conv_sums(__global float *part, const ulong part0, __global float *room, co
                         UNROLL for (int i = 0; i < MR; i++) ROW(i, xr[i][q])
                         p += NR;
                     }
-                if (block > k * chunk) {
+                if (block > start) {
                     UNROLL for (int r = 0; r < MR; r++) {
                         acc[r][0] += gs_load16(2 * r, rest);
                         acc[r][1] += gs_load16(2 * r + 1, rest);

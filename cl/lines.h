@@ -50,6 +50,9 @@ static inline float edge(const __global float *x, const int i, const int n)
 LINE_TO(stage_line, __local)
 LINE_TO(lay_line, __global)
 
+/* Where the share of group k begins, of `all` in equal shares. */
+static inline int share_of(const int all, const int k) { return (int)((long)all * k / (long)get_num_groups(0)); }
+
 /* Every other element of 32 */
 #define EVEN(a, b) (float16)((a).even, (b).even)
 #define ODD(a, b) (float16)((a).odd, (b).odd)

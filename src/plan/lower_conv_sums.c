@@ -63,8 +63,8 @@ gs_status gs__conv_sums(gs_plan *p, const gs_problem *q, const gs_variant *v, gs
     gs_launch_out(l, room);
     gs_launch_in(l, x);
     gs_launch_in(l, dy);
-    ints(l, (const int64_t[]){ u.blocks, u.chunk, u.per, u.pieces, u.most, m, c->yc, c->xc, c->xh, c->xw, c->yh, c->yw, c->kh, c->kw, c->sh, c->sw, c->ph,
-                               c->pw, segment, (int64_t)c->n * c->yh, laid, held }, 22);
+    ints(l, (const int64_t[]){ u.blocks, u.per, u.pieces, u.most, m, c->yc, c->xc, c->xh, c->xw, c->yh, c->yw, c->kh, c->kw, c->sh, c->sw, c->ph,
+                               c->pw, segment, (int64_t)c->n * c->yh, laid, held }, 21);
     gs_launch_grid(l, (size_t)u.groups, 1, 1, 1, 1, 1);
     gs_launch_cost(l, gs_problem_flops(q), 4.0 * ((double)x->count + (double)dy->count + (double)(u.groups * m * c->yc)));
 
