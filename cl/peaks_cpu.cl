@@ -1,6 +1,7 @@
 /* peaks.cl for devices whose local memory is ordinary memory: one item a group, vectors of 16, no barrier.
  *
- * peak_fma_cpu: out[16 i + t] = the sum of CHAINS independent chains of float16, each of rounds * 8 steps of x <- x a + b from (i + c) mod 16. As many chains as fit the registers are needed to fill the units: the host tries several.
+ * peak_fma_cpu: out[16 i + t] = the sum of CHAINS independent chains of float16, each of rounds * 8 steps of x <- x a + b from (i + c) mod 16. As many
+ * chains as fit the registers are needed to fill the units: the host tries several.
  * peak_triad_cpu: x[i] = y[i] + a z[i], an item does EACH vectors that lie side by side.
  *
  * Wide vectors exist in OpenCL C only, so this file is empty for other compilers. */

@@ -495,8 +495,8 @@ static void sums_of_columns(void **state)
             }
 }
 
-/* Sums begin at 0, so those of nothing but -0 are 0, as in PyTorch: along rows (whole vectors and not, added up one by one, 16 at a time and in segments, beside
- * what is made of them in one launch) and columns. */
+/* Sums begin at 0, so those of nothing but -0 are 0, as in PyTorch: along rows (whole vectors and not, added up one by one, 16 at a time and in segments,
+ * beside what is made of them in one launch) and columns. */
 static void sums_of_negative_zeros(void **state)
 {
     static const struct { gs_shape shape; unsigned axes; } t[] = {

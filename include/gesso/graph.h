@@ -163,10 +163,10 @@ gs_node *gs_fma(gs_node *a, gs_node *b, gs_node *c);    /* a b + c */
 
 #define GS_AXIS(i) (1u << (i))
 #define GS_ALL ((1u << GS_MAX_DIMS) - 1)
-gs_node *gs_sum(gs_node *x, unsigned axes, bool keep_dims);
+gs_node *gs_sum(gs_node *x, unsigned axes, bool keep_dims); /* from 0: of -0 alone it is 0, but along axes of length 1, where x stays as it is */
 gs_node *gs_mean(gs_node *x, unsigned axes, bool keep_dims);
-gs_node *gs_max(gs_node *x, int axis, bool keep_dims);      /* gradient to the first largest */
-gs_node *gs_argmax(gs_node *x, int axis, bool keep_dims);   /* int32, first largest */
+gs_node *gs_max(gs_node *x, int axis, bool keep_dims);      /* gradient to the first largest; a NaN is it where it comes first, else passed over */
+gs_node *gs_argmax(gs_node *x, int axis, bool keep_dims);   /* int32, place of that */
 gs_node *gs_cumsum(gs_node *x, int axis, bool reverse);
 /* Mean and biased variance in two passes, mean((x - mean)^2): no cancellation. Either result may be NULL. Dims kept. */
 void gs_moments(gs_node *x, unsigned axes, gs_node **mean, gs_node **var);

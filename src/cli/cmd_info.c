@@ -204,7 +204,8 @@ static void cost_text(const cost *k)
     printf("  memory %s: parameters and optimiser %s, activations %s, inputs and tables %s\n", gs_bytes_text(a, total_bytes(k)),
            gs_bytes_text(b, (double)k->need.state), gs_bytes_text(c, (double)k->need.workspace), gs_bytes_text(d, (double)k->need.constants));
     if (k->need.budget)
-        printf("  memory budget %s: activations %s without it; computed again: %.1f %% more launches, %.1f %% more work in products, %.1f %% more memory traffic\n",
+        printf("  memory budget %s: activations %s without it; computed again: %.1f %% more launches, %.1f %% more work in products, "
+               "%.1f %% more memory traffic\n",
                gs_bytes_text(a, (double)k->need.budget), gs_bytes_text(b, (double)k->need.kept), more_launches(&k->need), more_flops(&k->need),
                100 * k->need.again_part);
     trade_text(k);

@@ -135,7 +135,8 @@ static int64_t cpu_columns(int64_t n)
 }
 
 /* How C is cut: groups of `across` strips of 32 columns by `chunk` rows, `want` of them or more where there are as many blocks. The least time by
- * a count of cycles, which is returned: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for ahead. */
+ * a count of cycles, which is returned: multiply-adds, packing B once a strip, laying A once a group, and a group's start, in which nothing was asked for
+ * ahead. */
 static double cpu_cut(const gs_gemm *s, int64_t rows, int cores, int64_t want, int64_t *across, int64_t *chunk)
 {
     enum { MOST_ACROSS = 16, ROW = 256, PACK_NN = 800, PACK_NT = 2000, LAY = 20, START = 4000 };
@@ -199,7 +200,8 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
 
 /* ---- cl/gemm_few_cpu.cl: B's lines lie along k ---- */
 
-enum { FEW_STEP = 12, FEW_LINES = 384, FEW_LEAST = 48, FEW_ROWS = 64 }; /* lines of a group: whole tiles, the most, what the kernel has room for at least; rows */
+enum { FEW_STEP = 12, FEW_LINES = 384, FEW_LEAST = 48 }; /* lines of a group: whole tiles, the most, what the kernel has room for at least */
+enum { FEW_ROWS = 64 };
 
 /* Blocks of rows, and vectors that hold one. */
 static int64_t few_blocks(const gs_gemm *g) { return (g->m + FEW_ROWS - 1) / FEW_ROWS; }

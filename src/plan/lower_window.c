@@ -1,4 +1,4 @@
-/* The three window ops of max pooling: cl/window.cl, one item an element of the result. */
+/* The three window ops of max pooling: cl/window.cl, one item an element of the result; on CPUs, where windows tile the plane, cl/window_tiled_cpu.cl. */
 #include "plan/lower_int.h"
 
 static void cost(gs_launch *l, const gs_node *n, double share)
