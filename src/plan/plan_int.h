@@ -136,9 +136,11 @@ static inline gs_ninfo *gs__info(gs_plan *p, const gs_node *n) { return &p->info
 /* The node whose bytes n shows: through reshapes. */
 gs_node *gs__storage(gs_node *n);
 
-/* Does x, seen through its broadcasts, stay the same along all those axes? (pass_simplify.c) */
+/* identities.c. The node that n equals, made on already simplified operands in; NULL: no identity applies. */
+gs_node *gs__identity(const gs_node *n, gs_node **in);
+/* Does x, seen through its broadcasts, stay the same along all those axes? */
 bool gs__same_along(const gs_node *x, unsigned axes);
-/* Do floats hold the factor with all their bits? Where they do not, two factors stay two: each by itself may suit what it is applied to. (pass_simplify.c) */
+/* Do floats hold the factor with all their bits? Where they do not, two factors stay two: each by itself may suit what it is applied to. */
 bool gs__is_factor(double a);
 /* Is n an operation of an instruction or two, cheaper than a load? (pass_fuse.c) */
 bool gs__light(const gs_node *n);
