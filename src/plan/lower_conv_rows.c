@@ -8,8 +8,8 @@ bool gs__conv_rows_can(const gs_device *d, const gs_problem *q)
 {
     const gs_conv *c = &q->conv;
 
-    return gs__cpu_forms(&d->info) && d->info.local_memory >= 48 << 10 && c->kind == GS_CONV_Y && c->groups == 1 && c->dil == 1 && c->yw >= STEP &&
-           c->yc >= LEAST && c->kh * c->kw <= KC && (c->yw - 1) * c->sw + c->kw <= STAGE;
+    return gs__cpu_forms(&d->info) && d->info.local_memory >= 48 << 10 && c->kind == GS_CONV_Y && c->groups == 1 && c->dil == 1 && c->sw <= LANES &&
+           c->yw >= STEP && c->yc >= LEAST && c->kh * c->kw <= KC && (c->yw - 1) * c->sw + c->kw <= STAGE;
 }
 
 /* Where of what is computed less is for nothing, in the last step and the last block of results, than in the strips of conv_cpu.cl, whose blocks were

@@ -31,8 +31,8 @@ bool gs__conv_sums_can(const gs_device *d, const gs_problem *q)
     const int64_t m = (int64_t)c->xc * c->kh * c->kw;
     const cut u = cut_of(c, 1);
 
-    return gs__cpu_forms(&d->info) && d->info.local_memory >= 48 << 10 && c->kind == GS_CONV_DW && c->groups == 1 && c->dil == 1 && u.most >= LANES &&
-           c->yw - (u.pieces - 1) * u.most >= LANES && m <= ROWS && u.per * c->kh * ((u.most - 1) * c->sw + c->kw) <= STAGE;
+    return gs__cpu_forms(&d->info) && d->info.local_memory >= 48 << 10 && c->kind == GS_CONV_DW && c->groups == 1 && c->dil == 1 && c->sw <= LANES &&
+           u.most >= LANES && c->yw - (u.pieces - 1) * u.most >= LANES && m <= ROWS && u.per * c->kh * ((u.most - 1) * c->sw + c->kw) <= STAGE;
 }
 
 /* Where sums stay near while some blocks are added. The blocks of conv_cpu.cl are as fast for windows of four columns, whose rows come in runs of four. */
