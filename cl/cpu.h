@@ -1,7 +1,5 @@
-/* What kernels share that work on vectors of 16, as CPU forms do.
- *
- * Vectors are read and written through pointers to a float16 that is aligned as a float: PoCL 3.1 takes vload16 and vstore16 apart into quarters.
- * Wide vectors exist in OpenCL C only, so for other compilers this is empty, as those files are. */
+/* What kernels share that work on vectors of 16, as CPU forms do. Wide vectors exist in OpenCL C only, so for other compilers this is empty, as those
+ * files are. */
 #ifdef __OPENCL_VERSION__
 
 #define UNROLL _Pragma("unroll")
@@ -9,11 +7,10 @@
 typedef float16 any16 __attribute__((aligned(4)));
 typedef float8 any8 __attribute__((aligned(4)));
 typedef float4 any4 __attribute__((aligned(4)));
-#define LD16(p) (*(const __global any16 *)(p))
+/* The 16 floats from p on, anywhere, in global or local memory. */
+#define LD16(p) gs_load16(0, p)
 #define LD16_FAR(p) (float16)(*(const __global any8 *)(p), *(const __global any8 *)((p) + 8)) /* what is not in a core's caches comes faster by halves */
-#define ST16(p, v) (*(__global any16 *)(p) = (v))
-#define LD16_LOCAL(p) (*(const __local float16 *)(p))
-#define ST16_LOCAL(p, v) (*(__local float16 *)(p) = (v))
+#define ST16(p, v) gs_store16(v, 0, p)
 
 /* The line at p is on its way to the second-level cache. A compiler to SPIR-V has no word for it. */
 #if defined(__clang__) && (defined(__x86_64__) || defined(__aarch64__))
@@ -52,10 +49,10 @@ GS_FN void turn16(float16 *v)
 GS_FN void some_in(__local float *d, const __global float *s, const int n)
 {
     if (n == 16) {
-        ST16_LOCAL(d, LD16(s));
+        ST16(d, LD16(s));
         return;
     }
-    ST16_LOCAL(d, (float16)(0.0f));
+    ST16(d, (float16)(0.0f));
     if (n & 8) vstore8(vload8(0, s), 0, d), s += 8, d += 8;
     if (n & 4) vstore4(vload4(0, s), 0, d), s += 4, d += 4;
     if (n & 2) vstore2(vload2(0, s), 0, d), s += 2, d += 2;

@@ -56,7 +56,7 @@ static SEPARATE void pack_b(__local float *panel, const __global float *b, const
                     UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(line), line += h + r + 1 < cols ? ldb : 0;
                 }
                 turn16(v);
-                UNROLL for (int r = 0; r < 16; r++) ST16_LOCAL(panel + (q + r) * NR + h, v[r]);
+                UNROLL for (int r = 0; r < 16; r++) ST16(panel + (q + r) * NR + h, v[r]);
             }
         }
     for (int t = cols - few; t < cols; t++)
@@ -64,8 +64,8 @@ static SEPARATE void pack_b(__local float *panel, const __global float *b, const
 #else
     for (int q = 0; q < kn; q++, b += ldb, panel += NR) {
         if (cols == NR) {
-            ST16_LOCAL(panel, LD16(b));
-            ST16_LOCAL(panel + 16, LD16(b + 16));
+            ST16(panel, LD16(b));
+            ST16(panel + 16, LD16(b + 16));
         } else {
             some_in(panel, b, min(cols, 16));
             some_in(panel + 16, b + 16, max(cols - 16, 0));
@@ -103,7 +103,7 @@ static inline void lay_a(__local float *rows, const __global float *a, const int
         const __global float *s = a + (ulong)min(r, rn - 1) * lda;
         int q = 0;
 
-        for (; q + 16 <= kn; q += 16) ST16_LOCAL(rows + q, LD16(s + q));
+        for (; q + 16 <= kn; q += 16) ST16(rows + q, LD16(s + q));
         for (; q < kn; q++) rows[q] = s[q];
     }
 #endif

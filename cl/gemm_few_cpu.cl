@@ -42,7 +42,7 @@ static inline void pack_a(__local float *panel, const __global float *a, const i
 
                 UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(a + (ulong)min(h + r, m - 1) * lda + q);
                 turn16(v);
-                UNROLL for (int r = 0; r < 16; r++) ST16_LOCAL(panel + (q + r) * ML + h, v[r]);
+                UNROLL for (int r = 0; r < 16; r++) ST16(panel + (q + r) * ML + h, v[r]);
             }
         }
     else
@@ -87,7 +87,7 @@ void gemm_few_cpu(__global float *c, const ulong c0, const __global float *a, co
             for (int q = 0; q < kn; q++) {
                 float16 y[MV];
 
-                UNROLL for (int v = 0; v < MV; v++) y[v] = LD16_LOCAL(panel + q * ML + 16 * v);
+                UNROLL for (int v = 0; v < MV; v++) y[v] = LD16(panel + q * ML + 16 * v);
                 UNROLL for (int r = 0; r < MR; r++) {
                     UNROLL for (int v = 0; v < MV; v++) acc[r][v] = fma((float16)(x[(ulong)r * ldb + q]), y[v], acc[r][v]);
                 }
@@ -97,7 +97,7 @@ void gemm_few_cpu(__global float *c, const ulong c0, const __global float *a, co
                 UNROLL for (int v = 0; v < MV; v++) {
                     __local float *t = s + r * ML + 16 * v;
 
-                    ST16_LOCAL(t, k0 ? LD16_LOCAL(t) + acc[r][v] : acc[r][v]);
+                    ST16(t, k0 ? LD16(t) + acc[r][v] : acc[r][v]);
                 }
             }
         }
@@ -108,7 +108,7 @@ void gemm_few_cpu(__global float *c, const ulong c0, const __global float *a, co
             float t[256] __attribute__((aligned(64)));
             const int high = min(16, m - h), cols = min(16, lines - l), j = l0 + l - over;
 
-            UNROLL for (int r = 0; r < 16; r++) v[r] = LD16_LOCAL(sum + (l + r) * ML + h);
+            UNROLL for (int r = 0; r < 16; r++) v[r] = LD16(sum + (l + r) * ML + h);
             turn16(v);
             UNROLL for (int r = 0; r < 16; r++) *(float16 *)(t + 16 * r) = alpha * v[r];
             for (int r = 0; r < high; r++) {

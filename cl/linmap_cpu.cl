@@ -356,7 +356,7 @@ void linmap_rise_lines(__global float *restrict y, const ulong y0, const __globa
         }
         for (int c = 0; c < rows_b; c += 16) {
             columns(v, turned, at_b, index_b, weight_b, c, min(16, rows_b - c));
-            for (int i = 0; i < 16; i++) ST16_LOCAL(z + i * pitch + c, v[i]);
+            for (int i = 0; i < 16; i++) ST16(z + i * pitch + c, v[i]);
         }
         for (int r = first; r < last; r++, to_y += rows_b) {
             int c = 0;
@@ -368,10 +368,10 @@ void linmap_rise_lines(__global float *restrict y, const ulong y0, const __globa
                     const __local float *p = z + (index_a[e] - lo) * pitch + c;
                     const float16 f = (float16)(weight_a[e]);
 
-                    s0 = fma(f, LD16_LOCAL(p), s0);
-                    s1 = fma(f, LD16_LOCAL(p + 16), s1);
-                    s2 = fma(f, LD16_LOCAL(p + 32), s2);
-                    s3 = fma(f, LD16_LOCAL(p + 48), s3);
+                    s0 = fma(f, LD16(p), s0);
+                    s1 = fma(f, LD16(p + 16), s1);
+                    s2 = fma(f, LD16(p + 32), s2);
+                    s3 = fma(f, LD16(p + 48), s3);
                 }
                 ST16(to_y + c, s0);
                 ST16(to_y + c + 16, s1);
@@ -381,7 +381,7 @@ void linmap_rise_lines(__global float *restrict y, const ulong y0, const __globa
             for (; c < rows_b; c += 16) {
                 float16 s = (float16)(0.0f);
 
-                for (int e = at_a[r]; e < at_a[r + 1]; e++) s = fma((float16)(weight_a[e]), LD16_LOCAL(z + (index_a[e] - lo) * pitch + c), s);
+                for (int e = at_a[r]; e < at_a[r + 1]; e++) s = fma((float16)(weight_a[e]), LD16(z + (index_a[e] - lo) * pitch + c), s);
                 some_out(to_y + c, s, min(16, rows_b - c));
             }
         }
