@@ -25,7 +25,8 @@ static void put_ramp(const char *name, int w, int h, int channels)
     gs_test_put(name, "", 0); /* makes the folder */
     assert_ok(gs_image_new(&img, w, h, channels));
     for (int i = 0; i < w * h; i++)
-        for (int c = 0; c < channels; c++) img.px[(size_t)i * channels + c] = (uint8_t)(c == 0 ? 255 * (i % w) / (w - 1) : c == 1 ? 255 * (i / w) / (h - 1) : 0);
+        for (int c = 0; c < channels; c++)
+            img.px[(size_t)i * channels + c] = (uint8_t)(c == 0 ? 255 * (i % w) / (w - 1) : c == 1 ? 255 * (i / w) / (h - 1) : 0);
     assert_ok(gs_png_write(path, &img));
     gs_image_free(&img);
     free(path);
