@@ -168,7 +168,7 @@ test-outside: deps      ## the tests of what reads files alone; SAN=address,unde
 	$Qtools/run_tests.sh $B "$(OUTSIDE)" "$(DEVICE)"
 
 # What makes plans, walked over every form of kernel: another minute.
-PLANNER := test_plan test_lower test_rows test_epilogue
+PLANNER := test_plan test_simplify test_lower test_rows test_epilogue
 
 test-planner: deps      ## the tests of what makes plans alone; SAN=address,undefined
 	$Q$(MAKE) --no-print-directory -j$(JOBS) $(addprefix $B/tests/,$(PLANNER))

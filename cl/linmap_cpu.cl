@@ -52,6 +52,13 @@ void linmap_lines(__global float *y, const ulong y0, const __global float *x, co
 
 /* ---- copies ---- */
 
+/* What the kernels below take before their own: result and picture, the maps of rows and of columns, planes, sides of y and of x. */
+#define TWO_MAPS                                                                                                        \
+    __global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,                        \
+    const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,        \
+    const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,        \
+    const int planes, const int rows_a, const int rows_b, const int h, const int w
+
 /* Every row of A and of B has one entry: y[r,c] = a[r] b[c] x[at_a(r),at_b(c)], so lines are copied. Group (a, b) as above. -DREP=n: n columns of y for each
  * of x, of one weight; else columns run_from .. run_to - 1 are neighbours in x too and have one weight, those around them are looked up. */
 #ifndef REP
@@ -59,11 +66,7 @@ void linmap_lines(__global float *y, const ulong y0, const __global float *x, co
 #endif
 
 __kernel GS_GROUP(1, 1, 1)
-void linmap_copy_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
-                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
-                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
-                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int run_from, const int run_to,
-                       const int per, const int chunk)
+void linmap_copy_lines(TWO_MAPS, const int run_from, const int run_to, const int per, const int chunk)
 {
     const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
     const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
@@ -164,11 +167,7 @@ POOL(pool_one, 1)
 
 /* Group (a, b): rows chunk b .. of `per` planes from per a on. The run is 16 columns at least; those of y around it are looked up. */
 __kernel GS_GROUP(1, 1, 1)
-void linmap_pool_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
-                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
-                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
-                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int run_from, const int run_to,
-                       const int per, const int chunk)
+void linmap_pool_lines(TWO_MAPS, const int run_from, const int run_to, const int per, const int chunk)
 {
     const int from = (int)get_group_id(0) * per, to = min(from + per, planes);
     const int first = (int)get_group_id(1) * chunk, last = min(first + chunk, rows_a);
@@ -245,10 +244,7 @@ GS_FN void columns(float16 *v, const __local float16 *turned, const __global int
 
 /* Rows first, then columns: lines of y are numbered through the planes. Group a: 16 `per` lines from 16 per a on. */
 __kernel GS_GROUP(1, 1, 1)
-void linmap_turn_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
-                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
-                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
-                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int per)
+void linmap_turn_lines(TWO_MAPS, const int per)
 {
     __local float16 turned[WIDE];
     const int lines = planes * rows_a, from = (int)get_group_id(0) * per * 16, to = min(from + per * 16, lines);
@@ -324,10 +320,7 @@ void linmap_turn_lines(__global float *restrict y, const ulong y0, const __globa
 #endif
 
 __kernel GS_GROUP(1, 1, 1)
-void linmap_rise_lines(__global float *restrict y, const ulong y0, const __global float *restrict x, const ulong x0,
-                       const __global int *restrict at_a, const ulong aa0, const __global float *restrict weight_a, const ulong wa0,
-                       const __global int *restrict at_b, const ulong ab0, const __global float *restrict weight_b, const ulong wb0,
-                       const int planes, const int rows_a, const int rows_b, const int h, const int w, const int per, const int chunk)
+void linmap_rise_lines(TWO_MAPS, const int per, const int chunk)
 {
     __local float16 turned[WIDE], made[LONG];
     __local float *restrict z = (__local float *)made;

@@ -12,10 +12,10 @@ platform=$1 B=$2 only=${3:-}
 # each kernel file and form of generated kernel that it gets through in seconds.
 ops= forms=
 case $platform in
-valgrind) tests="base device plan ops_ref nn idx safetensors checkpoint config metrics" ;;
-rusticl) tests="device device_cache kernels gemm loops plan ops lower" ;;
+valgrind) tests="base device plan simplify ops_ref nn idx safetensors checkpoint config metrics" ;;
+rusticl) tests="device device_cache kernels gemm loops plan simplify ops lower" ;;
 oclgrind)
-    tests="device device_cache kernels plan ops" # one 64 x 64 tile takes the simulator ten seconds
+    tests="device device_cache kernels plan simplify ops" # one 64 x 64 tile takes the simulator ten seconds
     forms="gemm:cpu_form gemm:few_form gemm:thin_form lower:conv_cpu lower:conv_own lower:conv_few lower:conv_sums lower:conv_rows lower:winograd_fused
         lower:short_rows lower:sums_of_columns lower:sums_of_negative_zeros lower:pooling lower:largest_of_windows lower:separable_maps
         rows:forward rows:gradients rows:columns_forward rows:columns_gradients rows:in_place rows:many_rows rows:any_length rows:first_element

@@ -201,7 +201,7 @@ static gs_status cpu_emit(gs_plan *p, const gs_problem *q, const gs_variant *v, 
 /* ---- cl/gemm_few_cpu.cl: B's lines lie along k ---- */
 
 enum { FEW_STEP = 12, FEW_LINES = 384, FEW_LEAST = 48 }; /* lines of a group: whole tiles, the most, what the kernel has room for at least */
-enum { FEW_ROWS = 64 };
+enum { FEW_ROWS = 64 };                                  /* the most of a block, in lanes of vectors */
 
 /* Blocks of rows, and vectors that hold one. */
 static int64_t few_blocks(const gs_gemm *g) { return (g->m + FEW_ROWS - 1) / FEW_ROWS; }
