@@ -18,12 +18,6 @@
 #define NO 8
 #endif
 
-/* n elements from s on are on their way to the second-level cache. */
-static inline void ask(const __global float *s, const int n)
-{
-    for (int i = 0; i < n; i += 16) ASK(s + i);
-}
-
 __kernel __attribute__((reqd_work_group_size(1, 1, 1)))
 void conv_rows(__global float *y, const ulong y0, __global float *room, const ulong room0, const __global float *x, const ulong x0,
                const __global float *wt, const ulong wt0, const int all_rows, const int deep, const int near, const int m_count,

@@ -36,12 +36,6 @@ static SEPARATE void panel_of(__global float *panel, const __global float *dy, c
     }
 }
 
-/* n elements from s on are on their way to the second-level cache. */
-static inline void ask(const __global float *s, const int n)
-{
-    for (int i = 0; i < n; i += 16) ASK(s + i);
-}
-
 /* acc[r] += v * (b0, b1) for one row */
 #define ROW(r, v)                              \
     {                                          \

@@ -50,6 +50,12 @@ static inline float edge(const __global float *x, const int i, const int n)
 LINE_TO(stage_line, __local)
 LINE_TO(lay_line, __global)
 
+/* n elements from s on are on their way to the second-level cache. */
+static inline void ask(const __global float *s, const int n)
+{
+    for (int i = 0; i < n; i += 16) ASK(s + i);
+}
+
 /* Where the share of group k begins, of `all` in equal shares. */
 static inline int share_of(const int all, const int k) { return (int)((long)all * k / (long)get_num_groups(0)); }
 
